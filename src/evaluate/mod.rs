@@ -1,0 +1,28 @@
+//! Which rule decides a flow, enforced and staged.
+//!
+//! ```text
+//!   PolicySet --compile--> Programs (one revision: enforced and pending together, shared as one Arc)
+//!                             |
+//!   Edge --> Judge (a worker's memo) --> JudgementId --> Judgement { enforced, pending, outcome, blame }
+//! ```
+//!
+//! A verdict is a pure function of policy set and edge, so it is computed once per edge and revision. It refuses to
+//! guess: what a record does not carry makes the answer *undetermined*, with the attribute that is missing.
+
+#![deny(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
+mod connection;
+mod judge;
+mod programs;
+mod verdict;
+
+pub use connection::{Connection, IcmpMessage};
+pub use judge::{Judge, JudgementId};
+pub use programs::Programs;
+pub use verdict::{Answer, Judgement, Missing, Outcome, StagedHit, StagedResult, Verdict};

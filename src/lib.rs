@@ -1,0 +1,7 @@
+//! flowstage.
+pub mod aggregate;
+pub mod evaluate;
+pub mod ingest;
+pub mod model;
+pub mod policy;
+pub mod recommend;

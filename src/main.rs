@@ -1,0 +1,2 @@
+//! The `flowstage` binary.
+fn main() {}

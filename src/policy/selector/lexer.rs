@@ -1,0 +1,1 @@
+//! Splits the text of a selector into tokens.

@@ -1,0 +1,83 @@
+//! A whole set of policies with its cluster: what is compiled, and what a revision names.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::cluster::Cluster;
+use super::policy::Policy;
+use super::tier::Tier;
+use crate::model::Name;
+
+/// The version of a policy set: a digest of everything that was read, equal on every process that read the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// Prints sixteen hexadecimal digits.
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{self}")
+    }
+}
+
+/// Tiers, policies and cluster of one revision, sorted for evaluation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PolicySet {
+    // INVARIANT: tiers in the order of evaluation, names unique, the built-in ones included.
+    tiers: Vec<Tier>,
+    // INVARIANT: sorted by tier in the order above (unknown tiers last, by name), then as `Policy::cmp_in_tier` says.
+    policies: Vec<Policy>,
+    cluster: Cluster,
+    revision: Revision,
+}
+
+impl PolicySet {
+    /// Sorts the parts and adds the built-in tiers that are missing. Of two tiers of one name the first stays.
+    #[must_use]
+    pub fn new(
+        mut tiers: Vec<Tier>,
+        mut policies: Vec<Policy>,
+        cluster: Cluster,
+        revision: Revision,
+    ) -> Self {
+        tiers.extend(Tier::built_in());
+        let mut seen = HashSet::new();
+        tiers.retain(|it| seen.insert(it.name.clone()));
+        tiers.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.name.cmp(&b.name)));
+        let place = |tier: &Name| tiers.iter().position(|it| it.name == *tier).unwrap_or(usize::MAX);
+        policies.sort_by(|a, b| {
+            (place(&a.tier), &a.tier).cmp(&(place(&b.tier), &b.tier)).then_with(|| a.cmp_in_tier(b))
+        });
+        Self { tiers, policies, cluster, revision }
+    }
+
+    /// Returns the tiers in the order of evaluation.
+    #[must_use]
+    pub fn tiers(&self) -> &[Tier] {
+        &self.tiers
+    }
+
+    /// Returns the policies in the order of evaluation: tier by tier. Policies that name a tier that does not exist
+    /// come last.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// Returns what is known of the cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Returns the revision.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+}
