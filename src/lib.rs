@@ -5,4 +5,5 @@ pub mod ingest;
 pub mod model;
 pub mod policy;
 pub mod recommend;
+pub mod sink;
 pub mod telemetry;

@@ -1,0 +1,12 @@
+//! Carries results out: to Kafka, to a directory.
+//!
+//! It promises that what it writes can be read back to the same values, and that a file is either the old one or the
+//! new one, never a part. It refuses to know how a result came about.
+//!
+//! ```text
+//!   EdgeReport, Recommendation --render--> wire shapes (JSON) --> topics, HTTP
+//!                                              |
+//!                                              +--> the same values, on every process that reads the topics
+//! ```
+
+pub mod render;
