@@ -48,6 +48,23 @@ impl Totals {
         }
     }
 
+    /// Returns counts of nothing, seen in the given span.
+    #[must_use]
+    pub(super) const fn zero(first_seen: EventTime, last_seen: EventTime) -> Self {
+        Self {
+            flows: 0,
+            flows_denied: 0,
+            connections_started: 0,
+            connections_completed: 0,
+            packets_in: 0,
+            packets_out: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            first_seen,
+            last_seen,
+        }
+    }
+
     /// Adds other counts to these. Sums saturate; a record's own counters are bounded by the decoder.
     pub fn absorb(&mut self, other: &Self) {
         let Self {

@@ -1,0 +1,267 @@
+//! The dense table of edges that a worker knows: an edge is a row.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::digest::{digest_edge, namespace_hash};
+use super::intern::{EndpointIdx, Interner};
+use super::report::EdgeDigest;
+use super::reporter::Observation;
+use crate::evaluate::JudgementId;
+use crate::model::{Direction, Edge, Endpoint, Name, Protocol, ServiceRef, ServiceView};
+
+/// An edge by its place in a worker's table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct EdgeIdx(pub(crate) u32);
+
+/// What makes an edge, by numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct EdgeKey {
+    subject: EndpointIdx,
+    peer: EndpointIdx,
+    service: u32,
+    port: Option<u16>,
+    protocol: Protocol,
+    direction: Direction,
+}
+
+/// One edge: what it is, what was said of it, and where it was counted last.
+#[derive(Debug)]
+pub(crate) struct EdgeRow {
+    /// The edge.
+    pub(crate) edge: Arc<Edge>,
+    /// Its short name.
+    pub(crate) digest: EdgeDigest,
+    /// Chooses the partition of the partials log.
+    pub(crate) route: u64,
+    /// The generation of programs that `judgement` was given under; 0 for none.
+    pub(crate) judged_in: u32,
+    /// The verdict, remembered; nothing for an edge that is never judged.
+    pub(crate) judgement: Option<JudgementId>,
+    /// The pane table that counted this edge last, and where in it.
+    pub(super) hint: (u32, u32),
+    key: EdgeKey,
+}
+
+/// The name of the peer that stands for all the peers beyond a limit. No Kubernetes name can be spelled so.
+const OTHER: &str = "<other>";
+
+/// Edges by number. One a worker; nothing in it is shared.
+#[derive(Debug, Default)]
+pub struct EdgeTable {
+    hasher: RandomState,
+    endpoints: Interner,
+    services: Services,
+    by_key: HashTable<u32>,
+    rows: Vec<EdgeRow>,
+    pane_uids: u32,
+}
+
+impl EdgeTable {
+    /// Makes an empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns how many edges are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Tells whether no edge is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Returns how many spellings of endpoints are held.
+    #[must_use]
+    pub fn endpoint_spellings(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// Returns the number of the edge that was observed.
+    pub(crate) fn observed(&mut self, observation: &Observation<'_>) -> EdgeIdx {
+        let key = EdgeKey {
+            subject: self.endpoints.intern(&observation.subject),
+            peer: self.endpoints.intern(&observation.peer),
+            service: self.services.intern(observation.flow.service.as_ref()),
+            port: observation.flow.dest_port,
+            protocol: observation.flow.protocol,
+            direction: observation.direction,
+        };
+        self.find_or_insert(key)
+    }
+
+    /// Returns the number of an edge that is at hand already.
+    pub(crate) fn owned(&mut self, edge: Edge) -> EdgeIdx {
+        let Edge { direction, subject, peer, protocol, port, service } = edge;
+        let key = EdgeKey {
+            subject: self.endpoints.intern_owned(subject),
+            peer: self.endpoints.intern_owned(peer),
+            service: self.services.intern_owned(service),
+            port,
+            protocol,
+            direction,
+        };
+        self.find_or_insert(key)
+    }
+
+    /// Returns the number of the edge that stands for all further peers of `of`'s subject in its direction.
+    pub(super) fn overflow(&mut self, of: EdgeIdx) -> EdgeIdx {
+        let Some(key) = self.row(of).map(|row| row.key) else { return of };
+        let peer = self.endpoints.intern_owned(overflow_peer());
+        self.find_or_insert(EdgeKey { peer, service: 0, port: None, ..key })
+    }
+
+    /// Returns the subject of an edge by number, for limits.
+    pub(super) fn subject(&self, edge: EdgeIdx) -> Option<EndpointIdx> {
+        self.row(edge).map(|row| row.key.subject)
+    }
+
+    /// Returns a row.
+    pub(crate) fn row(&self, idx: EdgeIdx) -> Option<&EdgeRow> {
+        self.rows.get(idx.0 as usize)
+    }
+
+    /// Returns a row to write to.
+    pub(crate) fn row_mut(&mut self, idx: EdgeIdx) -> Option<&mut EdgeRow> {
+        self.rows.get_mut(idx.0 as usize)
+    }
+
+    /// Returns a number that no pane table of this worker had before; 0 is none.
+    pub(super) fn next_pane_uid(&mut self) -> u32 {
+        self.pane_uids = self.pane_uids.checked_add(1).unwrap_or_else(|| {
+            // After four billion pane tables old hints could be taken for new ones.
+            for row in &mut self.rows {
+                row.hint = (0, 0);
+            }
+            1
+        });
+        self.pane_uids
+    }
+
+    /// Returns a table of the given edges alone, and the new number of each old one.
+    ///
+    /// A table only grows; this is how it forgets edges that no pane counts any more.
+    pub(crate) fn rebuilt(&self, live: &[bool]) -> (Self, Vec<EdgeIdx>) {
+        let mut table = Self { pane_uids: self.pane_uids, ..Self::default() };
+        let renumbered =
+            self.rows.iter().zip(live).map(|(row, live)| {
+                if *live { table.owned(Edge::clone(&row.edge)) } else { EdgeIdx(u32::MAX) }
+            });
+        let renumbered = renumbered.collect();
+        (table, renumbered)
+    }
+
+    fn find_or_insert(&mut self, key: EdgeKey) -> EdgeIdx {
+        let hash = self.hasher.hash_one(key);
+        let rows = &self.rows;
+        match self.by_key.find(hash, |it| rows.get(*it as usize).is_some_and(|row| row.key == key)) {
+            Some(idx) => EdgeIdx(*idx),
+            None => self.insert(hash, key),
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, hash: u64, key: EdgeKey) -> EdgeIdx {
+        let endpoint = |idx| self.endpoints.get(idx).map_or_else(overflow_peer, |it| Endpoint::clone(it));
+        let edge = Edge {
+            direction: key.direction,
+            subject: endpoint(key.subject),
+            peer: endpoint(key.peer),
+            protocol: key.protocol,
+            port: key.port,
+            service: self.services.get(key.service).cloned(),
+        };
+        let idx = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        self.rows.push(EdgeRow {
+            digest: digest_edge(&edge),
+            route: namespace_hash(edge.subject.namespace.as_deref()),
+            edge: Arc::new(edge),
+            judged_in: 0,
+            judgement: None,
+            hint: (0, 0),
+            key,
+        });
+        let Self { rows, hasher, .. } = self;
+        self.by_key
+            .insert_unique(hash, idx, |it| rows.get(*it as usize).map_or(0, |row| hasher.hash_one(row.key)));
+        EdgeIdx(idx)
+    }
+}
+
+/// The peer that stands for all the peers beyond a limit: nothing is known of it.
+fn overflow_peer() -> Endpoint {
+    Endpoint {
+        kind: crate::model::EndpointKind::Network,
+        namespace: None,
+        name: Name::from(OTHER),
+        name_scope: crate::model::NameScope::Aggregated,
+        address: None,
+        labels: None,
+    }
+}
+
+/// Tells whether an edge stands for all further peers beyond a limit. Such an edge is never judged.
+#[must_use]
+pub fn is_overflow(edge: &Edge) -> bool {
+    edge.peer.name == OTHER
+}
+
+/// Services by number; 0 is none.
+#[derive(Debug, Default)]
+struct Services {
+    by_ref: hashbrown::HashMap<ServiceRef, u32, RandomState>,
+    by_text: HashTable<u32>,
+    hasher: RandomState,
+    refs: Vec<ServiceRef>,
+}
+
+impl Services {
+    fn intern(&mut self, view: Option<&ServiceView<'_>>) -> u32 {
+        let Some(view) = view else { return 0 };
+        let text = (view.namespace, view.name, view.port_name);
+        let hash = self.hasher.hash_one(text);
+        let refs = &self.refs;
+        let found =
+            self.by_text.find(hash, |it| refs.get(*it as usize).is_some_and(|known| text_of(known) == text));
+        match found {
+            Some(idx) => idx + 1,
+            None => self.intern_owned(Some(ServiceRef {
+                namespace: Name::from(view.namespace),
+                name: Name::from(view.name),
+                port_name: Name::from(view.port_name),
+            })),
+        }
+    }
+
+    fn intern_owned(&mut self, service: Option<ServiceRef>) -> u32 {
+        let Some(service) = service else { return 0 };
+        if let Some(known) = self.by_ref.get(&service) {
+            return *known;
+        }
+        let idx = u32::try_from(self.refs.len()).unwrap_or(u32::MAX - 1);
+        let hash = self.hasher.hash_one(text_of(&service));
+        self.refs.push(service.clone());
+        let Self { refs, hasher, .. } = self;
+        self.by_text.insert_unique(hash, idx, |it| {
+            refs.get(*it as usize).map_or(0, |known| hasher.hash_one(text_of(known)))
+        });
+        self.by_ref.insert(service, idx + 1);
+        idx + 1
+    }
+
+    fn get(&self, number: u32) -> Option<&ServiceRef> {
+        self.refs.get(number.checked_sub(1)? as usize)
+    }
+}
+
+fn text_of(service: &ServiceRef) -> (&str, &str, &str) {
+    (&service.namespace, &service.name, &service.port_name)
+}

@@ -1,0 +1,50 @@
+//! Flows by judgement, since the shell last asked.
+
+use crate::evaluate::JudgementId;
+use crate::model::{Counters, RecordedAction};
+
+/// What was counted for one judgement.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Tallied {
+    /// Flow records.
+    pub flows: u64,
+    /// Connections that began.
+    pub connections: u64,
+    /// Bytes both ways.
+    pub bytes: u64,
+    /// Of the flows, those that the data plane had dropped.
+    pub flows_denied: u64,
+}
+
+/// Plain numbers, one row a judgement; the shell moves them into its metrics once a batch.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    rows: Vec<Tallied>,
+    touched: Vec<JudgementId>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, judgement: JudgementId, counters: &Counters, action: RecordedAction) {
+        let idx = judgement.0 as usize;
+        if idx >= self.rows.len() {
+            self.rows.resize(idx + 1, Tallied::default());
+        }
+        let Some(row) = self.rows.get_mut(idx) else { return };
+        if row.flows == 0 {
+            self.touched.push(judgement);
+        }
+        row.flows += 1;
+        row.flows_denied += u64::from(action == RecordedAction::Deny);
+        row.connections = row.connections.saturating_add(counters.connections_started);
+        row.bytes = row.bytes.saturating_add(counters.bytes_in).saturating_add(counters.bytes_out);
+    }
+
+    /// Hands out every row that was counted into, and empties it.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(JudgementId, Tallied)) {
+        for judgement in self.touched.drain(..) {
+            if let Some(row) = self.rows.get_mut(judgement.0 as usize) {
+                each(judgement, std::mem::take(row));
+            }
+        }
+    }
+}
