@@ -1,5 +1,6 @@
 //! flowstage.
 pub mod aggregate;
+pub mod decode;
 pub mod engine;
 pub mod evaluate;
 pub mod ingest;

@@ -1,0 +1,176 @@
+//! A flow under construction: what the members said so far, and what they must have said to make one.
+
+use super::error::Reject;
+use super::{error::Reason, field::Field};
+use crate::model::{
+    Counters, EndpointKind, EndpointView, EventTime, Flow, IpAddr, LabelsText, NameScope, Protocol,
+    RecordedAction, Reporter, ServiceView, TraceText,
+};
+
+/// What several services behind one address are written as.
+const AMBIGUOUS: &str = "*";
+
+/// Texts that are put together, one entry a line. Reused from record to record.
+#[derive(Default, Debug)]
+pub(super) struct Scratch {
+    /// The source's labels.
+    pub(super) source_labels: String,
+    /// The destination's labels.
+    pub(super) dest_labels: String,
+    /// The enforced trace.
+    pub(super) enforced: String,
+    /// The pending trace.
+    pub(super) pending: String,
+}
+
+impl Scratch {
+    /// Forgets the last record.
+    pub(super) fn clear(&mut self) {
+        let Self { source_labels, dest_labels, enforced, pending } = self;
+        source_labels.clear();
+        dest_labels.clear();
+        enforced.clear();
+        pending.clear();
+    }
+}
+
+/// One end, as far as it was read. Unset is nothing.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct End<'a> {
+    pub(super) kind: Option<EndpointKind>,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    pub(super) name_aggr: Option<&'a str>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) port: Option<u16>,
+    /// Whether the scratch holds its labels.
+    pub(super) has_labels: bool,
+}
+
+/// A record, as far as it was read. Unset is nothing.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) start: Option<EventTime>,
+    pub(super) end: Option<EventTime>,
+    pub(super) reporter: Option<Reporter>,
+    pub(super) action: Option<RecordedAction>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) source: End<'a>,
+    pub(super) dest: End<'a>,
+    pub(super) service_namespace: Option<&'a str>,
+    pub(super) service_name: Option<&'a str>,
+    pub(super) service_port_name: Option<&'a str>,
+    pub(super) service_port: Option<u16>,
+    pub(super) counters: Counters,
+}
+
+impl Draft<'_> {
+    /// Tells whether the record has any member that marks a flow.
+    fn is_flow(&self) -> bool {
+        self.reporter.is_some()
+            || self.source.name.or(self.source.name_aggr).is_some()
+            || self.dest.name.or(self.dest.name_aggr).is_some()
+    }
+}
+
+/// A draft that has all that a flow needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Complete<'a> {
+    flow: Flow<'a>,
+    source_has_labels: bool,
+    dest_has_labels: bool,
+}
+
+impl<'a> Draft<'a> {
+    /// Checks that all is there that a flow needs.
+    pub(super) fn complete(&self) -> Result<Complete<'a>, Reject> {
+        if !self.is_flow() {
+            return Err(Reject::record(Reason::NotAFlow, "no flow record of Calico or Goldmane"));
+        }
+        let need = |field: Field| move || Reject::missing(field.name());
+        let end = self.end.ok_or_else(need(Field::EndTime))?;
+        let start = self.start.unwrap_or(end);
+        if start > end {
+            return Err(Reject::record(Reason::Range, "the record ends before it begins"));
+        }
+        let protocol = self.protocol.ok_or_else(need(Field::Proto))?;
+        let port_of = |end: &End<'_>| end.port.filter(|_| protocol.has_ports());
+        Ok(Complete {
+            flow: Flow {
+                start,
+                end,
+                reporter: self.reporter.ok_or_else(need(Field::Reporter))?,
+                action: self.action.ok_or_else(need(Field::Action))?,
+                source: self.source.view().ok_or_else(need(Field::SourceType))?,
+                dest: self.dest.view().ok_or_else(need(Field::DestType))?,
+                protocol,
+                source_port: port_of(&self.source),
+                // Felix writes an ICMP type and code into the port: 2048 is an echo request.
+                dest_port: port_of(&self.dest),
+                service: self.service(),
+                counters: self.counters,
+                enforced: TraceText::default(),
+                pending: TraceText::default(),
+            },
+            source_has_labels: self.source.has_labels,
+            dest_has_labels: self.dest.has_labels,
+        })
+    }
+
+    /// Returns the Service, if one is named and no other could be meant.
+    fn service(&self) -> Option<ServiceView<'a>> {
+        let (namespace, name) = (self.service_namespace?, self.service_name?);
+        if namespace == AMBIGUOUS || name == AMBIGUOUS {
+            return None;
+        }
+        let port_name = self.service_port_name.filter(|it| *it != AMBIGUOUS).unwrap_or_default();
+        Some(ServiceView { namespace, name, port_name, port: self.service_port })
+    }
+}
+
+impl<'a> End<'a> {
+    /// Makes the endpoint; nothing when it cannot be told what it is. Labels come later.
+    fn view(&self) -> Option<EndpointView<'a>> {
+        let (name, name_scope) = self.scoped_name();
+        let kind = self.kind.or_else(|| self.kind_by_name(name))?;
+        let name_scope = if kind == EndpointKind::Network { NameScope::Aggregated } else { name_scope };
+        Some(EndpointView {
+            kind,
+            namespace: self.namespace,
+            name,
+            name_scope,
+            address: self.address,
+            labels: None,
+        })
+    }
+
+    /// Picks the most exact name. The aggregated one is the endpoint's own where it has no `*`: Calico writes the pod's
+    /// name there when the pod has no `generateName`.
+    fn scoped_name(&self) -> (&'a str, NameScope) {
+        let Some(name) = self.name.or(self.name_aggr) else { return ("", NameScope::Aggregated) };
+        (name, if name.ends_with('*') { NameScope::Aggregated } else { NameScope::Exact })
+    }
+
+    /// Tells the kind where the record does not (Whisker's records, abridged ones) but a name does: only workloads have
+    /// a `generateName`, and `pub` and `pvt` without a namespace are networks.
+    fn kind_by_name(&self, name: &str) -> Option<EndpointKind> {
+        let aggr = self.name_aggr.unwrap_or(name);
+        match self.namespace {
+            Some(_) if aggr.ends_with('*') => Some(EndpointKind::Workload),
+            None if aggr == "pub" || aggr == "pvt" => Some(EndpointKind::Network),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Complete<'a> {
+    /// Adds the texts.
+    pub(super) fn with_texts(self, scratch: &'a Scratch) -> Flow<'a> {
+        let mut flow = self.flow;
+        flow.source.labels = self.source_has_labels.then_some(LabelsText(&scratch.source_labels));
+        flow.dest.labels = self.dest_has_labels.then_some(LabelsText(&scratch.dest_labels));
+        flow.enforced = TraceText(&scratch.enforced);
+        flow.pending = TraceText(&scratch.pending);
+        flow
+    }
+}
