@@ -5,6 +5,7 @@ pub mod engine;
 pub mod evaluate;
 pub mod ingest;
 pub mod model;
+pub mod pipeline;
 pub mod policy;
 pub mod recommend;
 pub mod sink;

@@ -179,6 +179,12 @@ impl Engine {
         });
     }
 
+    /// Tells whether something that was published is not acknowledged yet.
+    #[must_use]
+    pub fn awaits_acknowledgement(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Takes in an event and appends what the shell is to do.
     pub fn apply(&mut self, event: Event, effects: &mut Vec<Effect>) {
         match event {

@@ -1,0 +1,30 @@
+//! Wires the stages together: workers, the partials log, the sinks, the policies in force.
+//!
+//! ```text
+//!   Consumer --batch--> Worker (thread): decode, fold, merge, judge --effects--> Outbox
+//!                          ^                                                       |-- partials log: memory or Kafka
+//!                          '-- Loaded (programs and counters, swapped whole)       '-- results: readers, Kafka
+//! ```
+//!
+//! A worker owns everything that it touches for a flow. What workers share is swapped whole or written once a flush.
+//! The core's promises are kept here by doing what its effects say, in their order, and by reporting back no sooner
+//! than it is true.
+
+mod error;
+mod loaded;
+mod local_outbox;
+mod memory_log;
+mod outbox;
+mod results;
+mod run;
+mod shared;
+mod tallies;
+mod worker;
+
+pub use error::Error;
+pub use loaded::Loaded;
+pub use memory_log::{MemoryLog, MemoryLogReader};
+pub use results::Results;
+pub use run::{Config, Pipeline};
+pub use shared::{PartitionStatus, Shared};
+pub use worker::Pace;

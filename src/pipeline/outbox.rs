@@ -1,0 +1,25 @@
+//! Where a worker's effects go.
+
+use super::error::BoxError;
+use crate::engine::{Effect, Ticket};
+use crate::sink::render::DeadLetterRecord;
+
+/// The way out is full: the effect is given back, to be performed later.
+#[derive(Debug)]
+pub(super) struct Full(pub(super) Effect);
+
+/// Performs effects that leave the worker. Commits are not among them: they go back to the consumer.
+pub(super) trait Outbox: Send {
+    /// Performs an effect, in order, without waiting.
+    fn perform(&mut self, effect: Effect) -> Result<(), Full>;
+
+    /// Returns the tickets that everything before is acknowledged for, in order.
+    ///
+    /// # Errors
+    ///
+    /// When something that was handed over cannot be delivered any more: the process has to end and read again.
+    fn acknowledged(&mut self) -> Result<Vec<Ticket>, BoxError>;
+
+    /// Sends a record that could not be read to where such records are kept. Dropped when the way out is full.
+    fn dead_letter(&mut self, letter: &DeadLetterRecord);
+}
