@@ -3,6 +3,7 @@ pub mod aggregate;
 pub mod decode;
 pub mod engine;
 pub mod evaluate;
+pub mod generate;
 pub mod ingest;
 pub mod model;
 pub mod pipeline;
