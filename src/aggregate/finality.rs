@@ -43,15 +43,18 @@ impl Finalities {
             .or_insert(news);
     }
 
+    /// Tells whether every input partition has told its frontier.
+    pub(super) fn heard_of_all(&self) -> bool {
+        let is_known = |it| i32::try_from(it).is_ok_and(|it| self.frontiers.contains_key(&PartitionId(it)));
+        self.partitions > 0 && (0..self.partitions).all(is_known)
+    }
+
     /// Returns the first pane that some input partition has not passed; nothing while some partition was not heard of.
     ///
     /// A partition without new records for some time has declared itself idle and holds nobody back. When all are
     /// idle, every pane that they have seen counts as passed.
     pub(super) fn shut(&self) -> Option<Pane> {
-        let heard_of_all = self.partitions > 0
-            && (0..self.partitions)
-                .all(|it| i32::try_from(it).is_ok_and(|it| self.frontiers.contains_key(&PartitionId(it))));
-        if !heard_of_all {
+        if !self.heard_of_all() {
             return None;
         }
         let busy = self.frontiers.values().filter(|it| !it.idle);

@@ -101,6 +101,12 @@ impl Merge {
         self.closed_to = self.closed_to.max(Some(pane));
     }
 
+    /// Tells whether every input partition has told how far it has come.
+    #[must_use]
+    pub fn has_heard_of_all(&self) -> bool {
+        self.finalities.heard_of_all()
+    }
+
     /// Returns how many slots are held.
     #[must_use]
     pub fn slots(&self) -> usize {

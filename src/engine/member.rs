@@ -255,6 +255,11 @@ impl Engine {
         let policy_set = judging.programs().revision();
         let cut = spec.settings.spec;
         for (&partition, merge) in merges {
+            // A log in memory begins empty after a restart. Until every input partition is heard of, sums would leave
+            // out what was published before.
+            if spec.retain == Retain::Windows && !merge.has_heard_of_all() {
+                continue;
+            }
             let mut changed = Vec::new();
             merge.take_dirty(|it| changed.push(it));
             for it in changed {

@@ -267,16 +267,21 @@ impl Worker {
             return;
         }
         self.state.flushed = now;
+        self.note_windows_closed();
+        apply(&mut self.state, Event::Flush);
+        self.show_partitions();
+    }
+
+    fn note_windows_closed(&mut self) {
         if let Some(pane) = self.memory_log.as_ref().and_then(MemoryLog::windows_closed) {
             apply(&mut self.state, Event::WindowsClosed(pane));
         }
-        apply(&mut self.state, Event::Flush);
-        self.show_partitions();
     }
 
     fn publish(&mut self, now: Instant) {
         if self.state.effects.is_empty() {
             self.state.published = now;
+            self.note_windows_closed();
             apply(&mut self.state, Event::Publish);
         }
     }
@@ -365,6 +370,7 @@ impl Worker {
         }
         self.settle(Event::Flush, deadline)?;
         self.read_memory_log();
+        self.note_windows_closed();
         self.settle(Event::Publish, deadline)?;
         self.show_partitions();
         let left = deadline.saturating_duration_since(Instant::now());
