@@ -380,7 +380,7 @@ fn limits_are_held() {
     let nested = |depth: usize| least_with(&format!("\"novel\":{}{}", "[".repeat(depth), "]".repeat(depth)));
     accept(nested(15), |_| ());
     reject(nested(16), Reason::Depth, "nested too deep at byte 24");
-    reject("[".repeat(60_000), Reason::Depth, "nested too deep at byte 16");
+    reject(format!("{{\"a\":{}", "[".repeat(60_000)), Reason::Depth, "nested too deep at byte 20");
     reject(r#"{"a":"#.repeat(10_000), Reason::Depth, "nested too deep at byte 80");
     let wide: Vec<_> = (0..250).map(|it| format!("\"k{it}\":0")).collect();
     reject(least_with(&wide.join(",")), Reason::Shape, "a record with more than 256 members");
@@ -397,7 +397,15 @@ fn limits_are_held() {
 #[test]
 fn what_is_no_flow_is_said_to_be_none() {
     reject(r#"{"hello":"world"}"#, Reason::NotAFlow, "no flow record of Calico or Goldmane");
-    reject("[1]", Reason::NotAFlow, "a record is one JSON object; lists are written one record a value");
+    reject("[1]", Reason::NotAFlow, "a record is one JSON object; a list is written one record a value");
+    reject("[", Reason::NotAFlow, "a record is one JSON object; a list is written one record a value");
+    reject(
+        "    \"dest_port\": 80,",
+        Reason::Syntax,
+        r#"a record is one JSON object on one line, and begins with `{`, found `\"dest_port\": 80,`"#,
+    );
+    reject("{", Reason::Syntax, "not valid JSON: ends too early at byte 0");
+    reject("{\"a\":\n[1,]}", Reason::Syntax, "not valid JSON at byte 9");
     reject(
         r#"{"flow":{"time":"2026-11-01T10:00:00Z","verdict":"AUDIT"},"node_name":"a"}"#,
         Reason::NotAFlow,

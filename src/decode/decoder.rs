@@ -3,11 +3,14 @@
 use super::calico::{KeyObject, Reader};
 use super::draft::{Complete, Scratch};
 use super::envelope::{Envelope, EnvelopeCounts, Payload, find, strip};
-use super::error::{Fault, Reason, Reject};
+use super::error::{Fault, Reason, Reject, excerpt};
 use super::limits::RECORD_BYTES_MAX;
 use super::strict::Document;
 use super::tape::Item;
 use crate::model::Flow;
+
+/// How many bytes are looked at to show how a record begins: more than a message shows.
+const EXCERPT_BYTES: usize = 256;
 
 /// Which records are expected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -97,9 +100,7 @@ impl Decoder {
                 .found(format!("{} bytes", value.len())));
         }
         let (prefix, payload) = strip(value);
-        if payload.trim_ascii().is_empty() {
-            return Err(Reject::record(Reason::Empty, "an empty record"));
-        }
+        check_begin(payload)?;
         let key_object = format.key_object();
         let opened = outer.parse(payload, |nodes| {
             open(Item::root(nodes), outer_reader, inner_reader, key_object, scratch)
@@ -122,6 +123,28 @@ impl Decoder {
     #[must_use]
     pub const fn envelopes(&self) -> &EnvelopeCounts {
         &self.envelopes
+    }
+}
+
+/// Looks at the first byte, to say clearly what is wrong with input that is JSON, but not one object a record: a list,
+/// or the lines of a pretty-printed file.
+fn check_begin(payload: &[u8]) -> Result<(), Reject> {
+    let text = payload.trim_ascii_start();
+    match text.first() {
+        Some(b'{') => Ok(()),
+        None => Err(Reject::record(Reason::Empty, "an empty record")),
+        Some(b'[') => Err(Reject::record(
+            Reason::NotAFlow,
+            "a record is one JSON object; a list is written one record a value",
+        )),
+        Some(_) => {
+            let begin = text.get(..text.len().min(EXCERPT_BYTES)).unwrap_or_default();
+            Err(Reject::record(
+                Reason::Syntax,
+                "a record is one JSON object on one line, and begins with `{`",
+            )
+            .found(excerpt(&String::from_utf8_lossy(begin))))
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
+use serde_json::error::Category;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
 
 use super::error::{Reason, Reject};
@@ -46,7 +48,7 @@ impl Document {
         let mut nodes: Tape<'a> = std::mem::replace(tape, Tape(Vec::new())).reset();
         let result = match fill_tape_padded(input, payload.len(), buffers, &mut nodes) {
             Ok(()) => visit(&nodes.0).map_err(|reject| in_payload(reject, begin, payload.len())),
-            Err(error) => Err(reject(&error)),
+            Err(error) => Err(reject(&error, payload)),
         };
         *tape = nodes.reset();
         result
@@ -67,16 +69,36 @@ fn in_payload(reject: Reject, begin: usize, len: usize) -> Reject {
 
 /// Sorts the parser's errors into our reasons.
 #[cold]
-fn reject(error: &simd_json::Error) -> Reject {
+fn reject(error: &simd_json::Error, payload: &[u8]) -> Reject {
     let offset = (error.index() > 0).then(|| error.index());
     match error.error() {
-        ErrorType::InvalidUtf8 => Reject::record(Reason::Utf8, "not valid UTF-8"),
-        ErrorType::DepthLimitExceeded => Reject::record(Reason::Depth, "nested too deep"),
-        ErrorType::Eof => Reject::record(Reason::Syntax, "not valid JSON: ends too early"),
-        ErrorType::TrailingData => {
-            Reject::record(Reason::Syntax, "not valid JSON: something follows the first value")
+        ErrorType::InvalidUtf8 => {
+            Reject::record(Reason::Utf8, "not valid UTF-8")
+                .at(std::str::from_utf8(payload).err().map(|it| it.valid_up_to()))
         }
-        _ => Reject::record(Reason::Syntax, "not valid JSON"),
+        ErrorType::DepthLimitExceeded => Reject::record(Reason::Depth, "nested too deep").at(offset),
+        ErrorType::InvalidNumber => Reject::record(Reason::Syntax, "a number that cannot be read").at(offset),
+        _ => explain(payload, offset),
     }
-    .at(offset)
+}
+
+/// Asks a slower parser what is wrong with the syntax and where: the quick one often knows only that something is.
+/// It skips without recursion, and the depth was checked before.
+fn explain(payload: &[u8], offset: Option<usize>) -> Reject {
+    let Err(error) = serde_json::from_slice::<IgnoredAny>(payload) else {
+        return Reject::record(Reason::Syntax, "not valid JSON").at(offset);
+    };
+    let expected = match error.classify() {
+        Category::Eof => "not valid JSON: ends too early",
+        _ if error.to_string().starts_with("trailing characters") => {
+            "not valid JSON: something follows the first value"
+        }
+        Category::Io | Category::Syntax | Category::Data => "not valid JSON",
+    };
+    // Lines and columns are counted from 1.
+    let line_begin = payload
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(error.line().saturating_sub(1))
+        .fold(0, |begin, line| begin + line.len());
+    Reject::record(Reason::Syntax, expected).at(Some(line_begin + error.column().saturating_sub(1)))
 }
