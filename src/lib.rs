@@ -86,6 +86,7 @@ pub mod decode;
 pub mod engine;
 pub mod evaluate;
 pub mod generate;
+pub mod http;
 pub mod ingest;
 pub mod model;
 pub mod pipeline;

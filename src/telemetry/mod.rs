@@ -16,6 +16,7 @@
 //! loaded; no lock here is taken for a flow, at most one for a batch.
 
 mod family;
+mod health;
 mod latency;
 mod logging;
 mod metrics;
@@ -23,6 +24,7 @@ mod sampler;
 mod staged;
 
 pub use family::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, OTHER};
+pub use health::{Check, Health, Probe, Pulse};
 pub use latency::{Stage, StageRecorder};
 pub use logging::{
     Error as LoggingError, Excerpt, Format as LogFormat, Options as LogOptions, init as init_logging,
