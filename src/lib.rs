@@ -88,6 +88,7 @@ pub mod evaluate;
 pub mod generate;
 pub mod http;
 pub mod ingest;
+pub mod manifest;
 pub mod model;
 pub mod pipeline;
 pub mod policy;

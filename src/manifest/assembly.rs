@@ -1,0 +1,130 @@
+//! From the objects of all files to one policy set.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::cluster_policy::{ADMIN_TIER, BASELINE_TIER};
+use super::error::{Error, Warning};
+use super::object::{Identity, Item, Object};
+use super::revision;
+use crate::model::Name;
+use crate::policy::{Cluster, DefaultAction, Order, PolicySet, Tier};
+
+/// A policy set, and what was found strange on the way.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Assembled {
+    /// The set.
+    pub set: PolicySet,
+    /// What is hardly meant as it is written, by place.
+    pub warnings: Vec<Warning>,
+}
+
+/// Makes a policy set of objects. The order in which they come makes no difference.
+///
+/// # Errors
+///
+/// Where two objects have one identity; the error names both places.
+pub fn assemble(objects: impl IntoIterator<Item = Object>) -> Result<Assembled, Vec<Error>> {
+    let mut unique: BTreeMap<Identity, Object> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for object in objects {
+        let identity = object.item.identity();
+        match unique.get(&identity) {
+            None => drop(unique.insert(identity, object)),
+            Some(first) => errors.push(twice(&identity, first, &object)),
+        }
+    }
+    if !errors.is_empty() {
+        errors.sort_by(|a, b| a.place.cmp(&b.place));
+        return Err(errors);
+    }
+    let revision = revision::of(unique.values().map(|it| &it.item));
+    let mut warnings: Vec<Warning> = unique.values().flat_map(|it| it.warnings.iter().cloned()).collect();
+    warnings.extend(dangling(&unique));
+    warnings.sort();
+    let (mut tiers, mut policies, mut cluster) = (Vec::new(), Vec::new(), Cluster::default());
+    for Object { item, .. } in unique.into_values() {
+        match item {
+            Item::Tier(tier) => tiers.push(tier),
+            Item::Policy(policy) => policies.push(*policy),
+            Item::NetworkSet(set) => cluster.network_sets.push(set),
+            Item::HostEndpoint(endpoint) => cluster.host_endpoints.push(endpoint),
+            Item::Profile(profile) => cluster.profiles.push(profile),
+            Item::Namespace(namespace) => cluster.namespaces.push(namespace),
+            Item::ServiceAccount(account) => cluster.service_accounts.push(account),
+            Item::Workload(workload) => cluster.workloads.push(workload),
+            Item::Service(slice) => cluster.services.push(slice),
+            Item::Unused(_) => {}
+        }
+    }
+    // The tiers of the older admin kinds exist wherever such a policy does.
+    for tier in admin_tiers() {
+        if policies.iter().any(|it| it.tier == tier.name) && !tiers.iter().any(|it| it.name == tier.name) {
+            tiers.push(tier);
+        }
+    }
+    Ok(Assembled { set: PolicySet::new(tiers, policies, cluster, revision), warnings })
+}
+
+fn twice(Identity { kind, namespace, name }: &Identity, first: &Object, second: &Object) -> Error {
+    // The place that comes first is named as the first, whatever the order of reading.
+    let (first, second) = if first.place <= second.place {
+        (&first.place, &second.place)
+    } else {
+        (&second.place, &first.place)
+    };
+    let object = match namespace {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    };
+    Error {
+        place: second.clone(),
+        object: Some(Name::from(object)),
+        path: String::new(),
+        cause: format!("the object stands twice, first in {first}"),
+        hint: None,
+    }
+}
+
+fn admin_tiers() -> [Tier; 2] {
+    [(ADMIN_TIER, 1_000.0), (BASELINE_TIER, 10_000_000.0)].map(|(name, order)| Tier {
+        name: Name::from(name),
+        order: Order::new(order),
+        default_action: DefaultAction::Pass,
+    })
+}
+
+/// Finds policies in tiers that do not exist.
+fn dangling(objects: &BTreeMap<Identity, Object>) -> Vec<Warning> {
+    let mut known: HashSet<Name> =
+        Tier::built_in().into_iter().chain(admin_tiers()).map(|it| it.name).collect();
+    known.extend(objects.values().filter_map(|it| match &it.item {
+        Item::Tier(tier) => Some(tier.name.clone()),
+        Item::Policy(_)
+        | Item::NetworkSet(_)
+        | Item::HostEndpoint(_)
+        | Item::Profile(_)
+        | Item::Namespace(_)
+        | Item::ServiceAccount(_)
+        | Item::Workload(_)
+        | Item::Service(_)
+        | Item::Unused(_) => None,
+    }));
+    let mut warnings = Vec::new();
+    for (Identity { kind, .. }, Object { item, place, .. }) in objects {
+        let Item::Policy(policy) = item else { continue };
+        if known.contains(&policy.tier) {
+            continue;
+        }
+        let namespace = policy.id.namespace.as_ref().map(|it| format!("{it}/")).unwrap_or_default();
+        warnings.push(Warning {
+            place: place.clone(),
+            object: Some(Name::from(format!("{kind} {namespace}{}", policy.id.name))),
+            path: "spec.tier".to_owned(),
+            cause: format!(
+                "the tier `{}` does not exist; the policy is evaluated last, and its tier ends in deny",
+                policy.tier
+            ),
+        });
+    }
+    warnings
+}
