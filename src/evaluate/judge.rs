@@ -1,28 +1,111 @@
 //! A worker's memory of judgements.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::connection::Connection;
+use foldhash::fast::FixedState;
+use hashbrown::{Equivalent, HashMap};
+
+use super::ends::{EndId, Ends};
+use super::judging::{self, Case, Scratch};
+use super::party::Owner;
 use super::programs::Programs;
 use super::verdict::Judgement;
-use crate::model::Edge;
+use super::walk::Walked;
+use super::whereabouts::Family;
+use crate::model::{Direction, Edge, Protocol};
+
+/// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
+/// walk for each that comes again.
+const MEMO_MAX: usize = 1_000_000;
 
 /// A judgement by its place in a [`Judge`]'s table. Valid for the judge that gave it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JudgementId(pub u32);
 
+/// Everything that a judgement of an edge depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Key {
+    subject: EndId,
+    peer: EndId,
+    port_class: u32,
+    protocol: Protocol,
+    direction: Direction,
+}
+
+/// What was found, from which a judgement without blame follows.
+#[derive(PartialEq, Eq, Debug)]
+struct Found {
+    enforced: Walked,
+    pending: Walked,
+    owner: Owner,
+    direction: Direction,
+}
+
+/// A [`Found`] that is not owned.
+struct FoundRef<'a> {
+    enforced: &'a Walked,
+    pending: &'a Walked,
+    owner: &'a Owner,
+    direction: Direction,
+}
+
+impl Hash for Found {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { enforced, pending, owner, direction } = self;
+        FoundRef { enforced, pending, owner, direction: *direction }.hash(state);
+    }
+}
+
+impl Hash for FoundRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.enforced.hash(state);
+        self.pending.hash(state);
+        self.owner.hash(state);
+        self.direction.hash(state);
+    }
+}
+
+impl Equivalent<Found> for FoundRef<'_> {
+    fn equivalent(&self, key: &Found) -> bool {
+        self.direction == key.direction
+            && *self.owner == key.owner
+            && *self.enforced == key.enforced
+            && *self.pending == key.pending
+    }
+}
+
 /// Judges edges under one revision and remembers what it said. Equal judgements are stored once.
+///
+/// ```text
+///   edge --> (class of subject, class of peer, protocol, port class) --memo--> JudgementId
+///                    miss: walk both programs --> what was found --known--> JudgementId
+///                                     miss: build the judgement, with trace, outcome and blame
+/// ```
 #[derive(Debug)]
 pub struct Judge {
     programs: Arc<Programs>,
     judgements: Vec<Arc<Judgement>>,
+    known: HashMap<Arc<Judgement>, JudgementId, FixedState>,
+    found: HashMap<Found, JudgementId, FixedState>,
+    memo: HashMap<Key, JudgementId, FixedState>,
+    ends: Ends,
+    scratch: Scratch,
 }
 
 impl Judge {
     /// Makes a judge that remembers nothing yet.
     #[must_use]
-    pub const fn new(programs: Arc<Programs>) -> Self {
-        Self { programs, judgements: Vec::new() }
+    pub fn new(programs: Arc<Programs>) -> Self {
+        Self {
+            programs,
+            judgements: Vec::new(),
+            known: HashMap::default(),
+            found: HashMap::default(),
+            memo: HashMap::default(),
+            ends: Ends::default(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// Returns the programs it judges by.
@@ -34,8 +117,76 @@ impl Judge {
     /// Judges an edge.
     #[must_use]
     pub fn judge(&mut self, edge: &Edge) -> JudgementId {
-        let id = JudgementId(u32::try_from(self.judgements.len()).unwrap_or(u32::MAX));
-        self.judgements.push(Arc::new(self.programs.judge(edge.direction, &Connection::from(edge))));
+        let subject = self.ends.id(&self.programs, &edge.subject);
+        let peer = self.ends.id(&self.programs, &edge.peer);
+        let port_class = self.programs.port_class(edge.port);
+        let (protocol, direction) = (edge.protocol, edge.direction);
+        let key = Key { subject, peer, port_class, protocol, direction };
+        if let Some(id) = self.memo.get(&key) {
+            return *id;
+        }
+        let id = self.judge_classes(key, edge.port);
+        if self.memo.len() >= MEMO_MAX {
+            self.memo.clear();
+        }
+        self.memo.insert(key, id);
+        id
+    }
+
+    fn judge_classes(&mut self, key: Key, port: Option<u16>) -> JudgementId {
+        let Self { programs, ends, scratch, found, judgements, known, memo: _ } = self;
+        let (Some(subject), Some(peer)) = (ends.end(key.subject), ends.end(key.peer)) else {
+            return JudgementId(u32::MAX);
+        };
+        let plan = ends.plan(programs, subject, key.direction).unwrap_or_default();
+        let families = programs.families(subject.families, peer.families, key.protocol);
+        let of = |family: Family| {
+            let subject = ends.class(subject, family).or_else(|| ends.any_class(subject))?;
+            let peer = ends.class(peer, family).or_else(|| ends.any_class(peer))?;
+            Some(judging::Ends { family, subject, peer })
+        };
+        let [first, second] = Family::BOTH.map(|it| families.contains(it).then(|| of(it)).flatten());
+        let (one, two);
+        let ends: &[judging::Ends<'_>] = match (first, second) {
+            (Some(first), Some(second)) => {
+                two = [first, second];
+                &two
+            }
+            (Some(only), None) | (None, Some(only)) => {
+                one = [only];
+                &one
+            }
+            (None, None) => &[],
+        };
+        let service = judging::Service {
+            direction: key.direction,
+            protocol: key.protocol,
+            source_port: None,
+            dest_port: port,
+            icmp: None,
+        };
+        let case = Case { programs, plan: &plan, ends, service };
+        case.walk_both(scratch);
+        // Whom to blame takes more than was found, where there is a choice.
+        let is_plain = scratch.pending.staged.len() < 2;
+        if is_plain {
+            let Scratch { enforced, pending, .. } = &*scratch;
+            let found_ref = FoundRef { enforced, pending, owner: case.owner(), direction: key.direction };
+            if let Some(id) = found.get(&found_ref) {
+                return *id;
+            }
+        }
+        let what = is_plain.then(|| Found {
+            enforced: scratch.enforced.clone(),
+            pending: scratch.pending.clone(),
+            owner: case.owner().clone(),
+            direction: key.direction,
+        });
+        let judgement = case.judgement(scratch);
+        let id = intern(judgement, judgements, known);
+        if let Some(what) = what {
+            found.insert(what, id);
+        }
         id
     }
 
@@ -56,4 +207,34 @@ impl Judge {
     pub fn is_empty(&self) -> bool {
         self.judgements.is_empty()
     }
+
+    /// Returns how many classes of ends were met.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.ends.classes_len()
+    }
+
+    /// Estimates the memory held beside the programs, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let memo = self.memo.capacity() * (size_of::<Key>() + size_of::<JudgementId>() + 1);
+        let found = self.found.capacity() * (size_of::<Found>() + size_of::<JudgementId>() + 1);
+        let judgements = self.judgements.len() * (size_of::<Judgement>() + 256);
+        memo + found + judgements + self.ends.bytes()
+    }
+}
+
+fn intern(
+    judgement: Judgement,
+    judgements: &mut Vec<Arc<Judgement>>,
+    known: &mut HashMap<Arc<Judgement>, JudgementId, FixedState>,
+) -> JudgementId {
+    if let Some(id) = known.get(&judgement) {
+        return *id;
+    }
+    let id = JudgementId(u32::try_from(judgements.len()).unwrap_or(u32::MAX));
+    let judgement = Arc::new(judgement);
+    judgements.push(Arc::clone(&judgement));
+    known.insert(judgement, id);
+    id
 }

@@ -17,12 +17,32 @@
     clippy::unwrap_used
 )]
 
+mod class;
+mod compose;
 mod connection;
+mod ends;
+#[cfg(test)]
+mod examples;
 mod judge;
+mod judging;
+mod labels;
+mod options;
+mod party;
+mod plan;
+mod port_classes;
 mod programs;
+mod question;
+mod roster;
+mod rule;
+mod truth;
 mod verdict;
+mod walk;
+mod whereabouts;
 
 pub use connection::{Connection, IcmpMessage};
 pub use judge::{Judge, JudgementId};
+pub use options::{EndOfTier, Failsafe, Families, Mode, Options, Switches};
 pub use programs::Programs;
+pub use rule::{Part, Side};
+pub use truth::Truth;
 pub use verdict::{Answer, Judgement, Missing, Outcome, StagedHit, StagedResult, Verdict};

@@ -66,6 +66,14 @@ impl Missing {
         Self(self.0 | other.0)
     }
 
+    /// Says the same of the destination: everything that is named of the source is renamed.
+    #[must_use]
+    pub const fn seen_at_dest(self) -> Self {
+        // Of each pair the source has the even bit, and the destination the one above it.
+        const OF_SOURCE: u16 = 0b01_0101_0101;
+        Self((self.0 & !OF_SOURCE) | ((self.0 & OF_SOURCE) << 1))
+    }
+
     /// Tells whether everything in `other` is missing here too.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

@@ -1,0 +1,219 @@
+//! What records do not carry: when a verdict stands nevertheless, and when it does not.
+
+use std::sync::Arc;
+
+use super::fixture::{PolicyText, allow, cluster, deny, network_set, pass, pod, policy, set_of, text};
+use crate::evaluate::{Connection, Programs};
+use crate::model::{Direction, Endpoint, EndpointKind, LabelSet, Name, NameScope, Protocol};
+use crate::policy::Cluster;
+
+fn replicas(namespace: &str, name: &str, labels: Option<&str>) -> Endpoint {
+    Endpoint {
+        kind: EndpointKind::Workload,
+        namespace: Some(Name::from(namespace)),
+        name: Name::from(name),
+        name_scope: NameScope::Aggregated,
+        address: None,
+        labels: labels.map(super::fixture::labels),
+    }
+}
+
+fn network(name: &str) -> Endpoint {
+    Endpoint {
+        kind: EndpointKind::Network,
+        namespace: None,
+        name: Name::from(name),
+        name_scope: NameScope::Aggregated,
+        address: None,
+        labels: None,
+    }
+}
+
+#[track_caller]
+fn ingress(cluster: Cluster, policies: Vec<PolicyText>, source: &Endpoint, dest: &Endpoint, expect: &str) {
+    let programs = Programs::compile(Arc::new(set_of(cluster, policies)));
+    let connection = Connection {
+        source,
+        dest,
+        protocol: Protocol::TCP,
+        source_port: None,
+        dest_port: Some(80),
+        icmp: None,
+    };
+    assert_eq!(text(&programs.judge(Direction::Ingress, &connection)), expect);
+}
+
+fn db() -> Endpoint {
+    replicas("shop", "db-*", Some("app=db"))
+}
+
+fn p(rules: impl IntoIterator<Item = super::fixture::RuleText>) -> Vec<PolicyText> {
+    vec![policy("np", "shop/p").selects("app == 'db'").ingress(rules)]
+}
+
+#[test]
+fn labels_that_are_not_known_leave_a_selector_open() {
+    let web = replicas("shop", "web-*", None);
+    let rule = || allow().from("app == 'web'");
+    ingress(cluster(), p([rule()]), &web, &db(), "E=P UNDETERMINED (source labels)");
+    let all = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    ingress(cluster(), p([allow().from("all()")]), &web, &db(), all);
+    // The same end from elsewhere is out of scope whatever its labels are.
+    let other = replicas("ops", "web-*", None);
+    ingress(cluster(), p([rule()]), &other, &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
+}
+
+#[test]
+fn doubt_that_does_not_matter_is_not_reported() {
+    let web = replicas("shop", "web-*", None);
+    let allows = [allow().from("app == 'web'"), allow()];
+    ingress(cluster(), p(allows), &web, &db(), "E=P ALLOW 0|default|np:shop/p|allow|1");
+    let denies = [deny().from("app == 'web'")];
+    ingress(cluster(), p(denies), &web, &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
+}
+
+#[test]
+fn a_policy_that_may_apply_may_end_the_tier() {
+    let any = replicas("shop", "x-*", None);
+    let web = replicas("shop", "web-*", Some("app=web"));
+    ingress(cluster(), p([]), &web, &any, "E=P UNDETERMINED (destination labels)");
+    ingress(cluster(), p([allow()]), &web, &any, "E=P ALLOW 0|__PROFILE__|pro:kns.shop|allow|0");
+    let mut both = p([pass()]);
+    both.push(policy("gnp", "later").ingress([]).tier("kube-baseline"));
+    let hit = "E=P ALLOW 0|kube-baseline|gnp:later|pass|-1 1|__PROFILE__|pro:kns.shop|allow|0";
+    ingress(cluster(), both, &web, &any, hit);
+}
+
+#[test]
+fn replicas_in_the_catalog_lend_what_they_agree_on() {
+    let replica = |name: &str, labels: &str, address: &str| {
+        let mut it = pod(name, labels, address, "web-sa");
+        it.generate_name = Some(Name::from("web-"));
+        it
+    };
+    let mut known = cluster();
+    known.workloads.push(replica("shop/web-1", "app=web version=1", "10.0.1.11"));
+    known.workloads.push(replica("shop/web-2", "app=web version=2", "10.0.1.12"));
+    let web = replicas("shop", "web-*", None);
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    ingress(known.clone(), p([allow().from("app == 'web'")]), &web, &db(), allowed);
+    let undetermined = "E=P UNDETERMINED (source labels)";
+    ingress(known.clone(), p([allow().from("version == '2'")]), &web, &db(), undetermined);
+    let nets = |text: &str| {
+        let net = text.parse().unwrap();
+        p([allow().source(|it| it.nets = vec![net])])
+    };
+    ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), allowed);
+    ingress(known.clone(), nets("10.0.1.11/32"), &web, &db(), "E=P UNDETERMINED (source address)");
+    ingress(known, nets("10.9.0.0/16"), &web, &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
+}
+
+#[test]
+fn labels_of_the_record_win_over_the_catalog() {
+    let mut known = cluster();
+    let mut replica = pod("shop/web-1", "app=new", "10.0.1.11", "web-sa");
+    replica.generate_name = Some(Name::from("web-"));
+    known.workloads.push(replica);
+    let web = replicas("shop", "web-*", Some("app=web"));
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    ingress(known, p([allow().from("app == 'web'")]), &web, &db(), allowed);
+}
+
+#[test]
+fn a_namespace_that_is_not_known_is_known_by_its_name_alone() {
+    let far = replicas("far", "x-*", Some(""));
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    let by = |text: &str| p([allow().in_namespaces(text)]);
+    ingress(cluster(), by("kubernetes.io/metadata.name == 'far'"), &far, &db(), allowed);
+    ingress(cluster(), by("projectcalico.org/name == 'far'"), &far, &db(), allowed);
+    ingress(cluster(), by("env == 'prod'"), &far, &db(), "E=P UNDETERMINED (source namespace)");
+}
+
+#[test]
+fn a_service_account_that_is_not_known_is_named_as_missing() {
+    let web = replicas("shop", "web-*", Some("app=web"));
+    let rule = allow().source(|it| {
+        it.service_accounts =
+            Some(crate::policy::ServiceAccountMatch { names: vec![Name::from("web-sa")], selector: None });
+    });
+    ingress(cluster(), p([rule]), &web, &db(), "E=P UNDETERMINED (source service account)");
+}
+
+#[test]
+fn an_address_typed_net_belongs_to_no_set_and_pub_is_never_private() {
+    let nets = |text: &str| {
+        let net = text.parse().unwrap();
+        p([allow().source(|it| it.nets = vec![net])])
+    };
+    let denied = "E=P DENY 0|default|np:shop/p|deny|-1";
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    let corp = p([allow().from("zone == 'corp'").in_namespaces("global()")]);
+    ingress(cluster(), corp, &network("pub"), &db(), denied);
+    ingress(cluster(), nets("10.0.0.0/8"), &network("pub"), &db(), denied);
+    ingress(cluster(), nets("0.0.0.0/0"), &network("pub"), &db(), allowed);
+    ingress(cluster(), nets("203.0.113.0/24"), &network("pvt"), &db(), denied);
+    ingress(cluster(), nets("203.0.113.0/24"), &network("pub"), &db(), "E=P UNDETERMINED (source address)");
+}
+
+#[test]
+fn without_any_address_both_ip_versions_are_tried() {
+    let v4 = || allow().source(|it| it.nets = vec!["0.0.0.0/0".parse().unwrap()]);
+    let v6 = || allow().source(|it| it.nets = vec!["::/0".parse().unwrap()]);
+    let bare = || {
+        let mut it = cluster();
+        it.workloads.clear();
+        it
+    };
+    let from = network("pub");
+    ingress(bare(), p([v4()]), &from, &db(), "E=P UNDETERMINED (source address, destination address)");
+    ingress(bare(), p([v4(), v6()]), &from, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+}
+
+#[test]
+fn a_set_that_may_cover_a_pod_leaves_its_selector_open() {
+    let web = replicas("shop", "web-*", Some("app=web"));
+    let lan = || p([allow().from("zone == 'lan'").in_namespaces("global()")]);
+    let with = |nets: &str| {
+        let mut it = cluster();
+        it.network_sets.push(network_set("lan", "zone=lan", nets));
+        it
+    };
+    let denied = "E=P DENY 0|default|np:shop/p|deny|-1";
+    ingress(with("10.0.7.0/24"), lan(), &web, &db(), "E=P UNDETERMINED (source address)");
+    ingress(with("192.0.2.0/24"), lan(), &web, &db(), denied);
+    ingress(with("0.0.0.0/0"), lan(), &web, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+}
+
+#[test]
+fn a_network_set_by_name_is_known_from_the_catalog() {
+    let corp = Endpoint { kind: EndpointKind::NetworkSet, ..network("corp") };
+    let by = |text: &str| p([allow().from(text).in_namespaces("global()")]);
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    ingress(cluster(), by("zone == 'corp'"), &corp, &db(), allowed);
+    let nets = p([allow().source(|it| it.nets = vec!["203.0.0.0/16".parse().unwrap()])]);
+    ingress(cluster(), nets, &corp, &db(), allowed);
+    let unknown = Endpoint { labels: None::<LabelSet>, name: Name::from("gone"), ..corp };
+    ingress(
+        cluster(),
+        by("zone == 'corp'"),
+        &unknown,
+        &db(),
+        "E=P UNDETERMINED (source labels, source address)",
+    );
+}
+
+#[test]
+fn a_port_that_was_aggregated_away_leaves_port_rules_open() {
+    let programs = Programs::compile(Arc::new(set_of(cluster(), p([allow().protocol("tcp").ports("80")]))));
+    let (source, dest) = (replicas("shop", "web-*", Some("app=web")), db());
+    let connection = Connection {
+        source: &source,
+        dest: &dest,
+        protocol: Protocol::TCP,
+        source_port: None,
+        dest_port: None,
+        icmp: None,
+    };
+    let judgement = programs.judge(Direction::Ingress, &connection);
+    assert_eq!(text(&judgement), "E=P UNDETERMINED (destination port)");
+}

@@ -1,0 +1,309 @@
+//! Turns walks into judgements.
+
+use super::class::Class;
+use super::connection::{Connection, IcmpMessage};
+use super::options::EndOfTier;
+use super::party::Owner;
+use super::plan::Plan;
+use super::programs::Programs;
+use super::rule::Facts;
+use super::verdict::{Answer, Judgement, Missing, Outcome, StagedHit, Verdict};
+use super::walk::{Hit, Hitter, Scope, Walked, is_failsafe, walk};
+use super::whereabouts::Family;
+use crate::model::{
+    Action, Direction, HitOwner, Name, PolicyHit, PolicyId, Protocol, RuleIndex, RuleRef, Trace,
+};
+
+/// Up to so many staged policies every pair and triple is tried for joint blame: at most 2,500 walks, some
+/// milliseconds, once for a judgement. Beyond it policies are left out one by one, which still ends at a set none of
+/// which can be spared, but perhaps not at a smallest.
+const JOINT_BLAME_MAX: usize = 24;
+
+/// What the two ends are, of one IP version.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends<'a> {
+    pub(super) family: Family,
+    pub(super) subject: &'a Class,
+    pub(super) peer: &'a Class,
+}
+
+/// What is asked, without the ends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Service {
+    pub(super) direction: Direction,
+    pub(super) protocol: Protocol,
+    pub(super) source_port: Option<u16>,
+    pub(super) dest_port: Option<u16>,
+    pub(super) icmp: Option<IcmpMessage>,
+}
+
+impl<'a> Ends<'a> {
+    pub(super) fn facts(&self, service: &Service) -> Facts<'a> {
+        let (source, dest) = match service.direction {
+            Direction::Egress => (self.subject, self.peer),
+            Direction::Ingress => (self.peer, self.subject),
+        };
+        Facts {
+            direction: service.direction,
+            family: self.family,
+            source,
+            dest,
+            protocol: service.protocol,
+            source_port: service.source_port,
+            dest_port: service.dest_port,
+            icmp: service.icmp,
+        }
+    }
+}
+
+/// One question to the programs: an end with its plan, the other end, and a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) programs: &'a Programs,
+    pub(super) plan: &'a Plan,
+    /// One for each IP version that the connection may have; never empty.
+    pub(super) ends: &'a [Ends<'a>],
+    pub(super) service: Service,
+}
+
+/// Buffers that outlive a case.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) enforced: Walked,
+    pub(super) pending: Walked,
+    other: Walked,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn owner(&self) -> &'a Owner {
+        self.ends.first().map_or(&Owner::Nobody, |it| &it.subject.owner)
+    }
+
+    /// Walks for every IP version and joins what is found.
+    fn run(&self, scope: Scope<'_>, found: &mut Walked, other: &mut Walked) {
+        let mut ends = self.ends.iter();
+        let Some(first) = ends.next() else { return };
+        self.run_one(first, scope, found);
+        for ends in ends {
+            self.run_one(ends, scope, other);
+            let agree = found.may_allow == other.may_allow && found.may_deny == other.may_deny;
+            found.join(other);
+            if !agree {
+                // The version itself was missing; either address would tell it.
+                found.missing = found.missing.union(Missing::SOURCE_ADDRESS).union(Missing::DEST_ADDRESS);
+            }
+        }
+    }
+
+    fn run_one(&self, ends: &Ends<'_>, scope: Scope<'_>, found: &mut Walked) {
+        let facts = ends.facts(&self.service);
+        if is_failsafe(self.programs, self.owner(), &facts) {
+            *found = Walked { may_allow: true, ..Walked::default() };
+            return;
+        }
+        walk(self.programs, self.plan, self.owner(), scope, &facts, found);
+    }
+
+    /// Tells whether what is pending can differ from what is enforced.
+    fn has_pending(&self) -> bool {
+        let is_host = matches!(self.owner(), Owner::Host(_) | Owner::UnknownHost);
+        self.plan.has_staged && !(is_host && self.programs.switches().hosts_not_pending)
+    }
+
+    /// Walks both programs.
+    pub(super) fn walk_both(&self, scratch: &mut Scratch) {
+        self.run(Scope::Enforced, &mut scratch.enforced, &mut scratch.other);
+        if self.has_pending() {
+            self.run(Scope::Pending, &mut scratch.pending, &mut scratch.other);
+        } else {
+            scratch.pending.clone_from(&scratch.enforced);
+        }
+    }
+
+    /// Builds the judgement from what [`Case::walk_both`] found.
+    pub(super) fn judgement(&self, scratch: &mut Scratch) -> Judgement {
+        let enforced = self.verdict(&scratch.enforced, self.programs.options().end_of_tier);
+        let pending = self.verdict(&scratch.pending, EndOfTier::First);
+        let staged: Vec<StagedHit> = scratch
+            .pending
+            .staged
+            .iter()
+            .map(|(policy, result)| StagedHit { policy: *policy, result: *result })
+            .collect();
+        let mut blame = Vec::new();
+        let outcome = match (enforced.answer, pending.answer) {
+            (Answer::Undetermined(a), Answer::Undetermined(b)) => {
+                Outcome::Undetermined { missing: a.union(b) }
+            }
+            (Answer::Undetermined(missing), _) | (_, Answer::Undetermined(missing)) => {
+                Outcome::Undetermined { missing }
+            }
+            (Answer::Allow, Answer::Allow) | (Answer::Deny, Answer::Deny) => Outcome::Agrees,
+            (Answer::Deny, Answer::Allow) => Outcome::WouldAllow { by: self.decider(&pending) },
+            (Answer::Allow, Answer::Deny) => {
+                blame = self.blame(&staged, scratch);
+                self.would_deny(&pending, &blame)
+            }
+        };
+        Judgement { direction: self.service.direction, enforced, pending, outcome, blame, staged }
+    }
+
+    fn verdict(&self, found: &Walked, end_of_tier: EndOfTier) -> Verdict {
+        let answer = if found.is_error {
+            Answer::Undetermined(Missing::NOTHING)
+        } else if found.may_allow && found.may_deny {
+            Answer::Undetermined(found.missing)
+        } else if found.may_allow {
+            Answer::Allow
+        } else {
+            Answer::Deny
+        };
+        let count = match answer {
+            Answer::Undetermined(_) => found.hits_before_doubt.unwrap_or(usize::MAX),
+            Answer::Allow | Answer::Deny => usize::MAX,
+        };
+        let hits = found.hits.iter().take(count).filter_map(|it| self.policy_hit(it, end_of_tier));
+        Verdict { answer, trace: Trace(hits.collect()) }
+    }
+
+    fn policy_hit(&self, hit: &Hit, end_of_tier: EndOfTier) -> Option<PolicyHit> {
+        let owner = match hit.by {
+            Hitter::Policy(policy) => {
+                let charged = match (hit.rule, end_of_tier) {
+                    (None, EndOfTier::Last) => hit.last,
+                    (Some(_), _) | (None, EndOfTier::First) => policy,
+                };
+                let policy = self.programs.written(charged)?;
+                HitOwner::Policy { tier: policy.tier.clone(), policy: policy.id.clone() }
+            }
+            Hitter::Profile(place) => HitOwner::Profile(self.profile(place)?),
+        };
+        let rule = hit.rule.map_or(RuleIndex::EndOfTier, RuleIndex::Rule);
+        Some(PolicyHit { owner, action: hit.action, rule })
+    }
+
+    fn profile(&self, place: u32) -> Option<Name> {
+        match self.owner() {
+            Owner::Pod(namespace) => Some(Name::from(format!("kns.{namespace}"))),
+            Owner::Host(profiles) => profiles.get(usize::try_from(place).ok()?).cloned(),
+            Owner::UnknownHost | Owner::Nobody => None,
+        }
+    }
+
+    /// Returns the rule that decided: the last hit, or, where no profile matched and so no hit was left, the last
+    /// profile without a rule.
+    fn decider(&self, verdict: &Verdict) -> RuleRef {
+        let direction = self.service.direction;
+        let last = verdict.trace.0.last().filter(|it| it.action != Action::Pass);
+        if let Some(hit) = last {
+            return RuleRef { owner: hit.owner.clone(), direction, rule: hit.rule };
+        }
+        let last = match self.owner() {
+            Owner::Host(profiles) => profiles.last().cloned(),
+            Owner::Pod(_) | Owner::UnknownHost | Owner::Nobody => None,
+        };
+        let owner = HitOwner::Profile(last.unwrap_or_else(|| Name::from("")));
+        RuleRef { owner, direction, rule: RuleIndex::Unknown }
+    }
+
+    fn would_deny(&self, pending: &Verdict, blame: &[PolicyId]) -> Outcome {
+        let by = self.decider(pending);
+        let staged_owner = match &by.owner {
+            HitOwner::Policy { policy, .. } if policy.kind.is_staged() => Some(policy.clone()),
+            HitOwner::Policy { .. } | HitOwner::Profile(_) => None,
+        };
+        match staged_owner.or_else(|| blame.first().cloned()) {
+            Some(charged) => Outcome::WouldDeny { by, charged },
+            // Only staged policies can tell the two verdicts apart, and together they do; so this is not reached.
+            None => Outcome::Agrees,
+        }
+    }
+
+    /// Returns the staged policies that deny alone; if none does, a smallest set that does together.
+    fn blame(&self, staged: &[StagedHit], scratch: &mut Scratch) -> Vec<PolicyId> {
+        let all: Vec<u32> = staged.iter().map(|it| it.policy).collect();
+        let Scratch { other, .. } = scratch;
+        let mut found = Walked::default();
+        let mut denies = |some: &[u32]| {
+            self.run(Scope::With(some), &mut found, other);
+            found.may_deny && !found.may_allow && !found.is_error
+        };
+        let alone: Vec<u32> = all.iter().copied().filter(|it| denies(&[*it])).collect();
+        let guilty = if alone.is_empty() { jointly(&all, denies) } else { alone };
+        guilty.iter().filter_map(|it| self.programs.written(*it)).map(|it| it.id.clone()).collect()
+    }
+}
+
+/// Returns a smallest set that denies together; see [`JOINT_BLAME_MAX`].
+fn jointly(all: &[u32], mut denies: impl FnMut(&[u32]) -> bool) -> Vec<u32> {
+    if all.len() <= JOINT_BLAME_MAX {
+        for (idx, a) in all.iter().enumerate() {
+            for b in all.iter().skip(idx + 1) {
+                if denies(&[*a, *b]) {
+                    return vec![*a, *b];
+                }
+            }
+        }
+        for (idx, a) in all.iter().enumerate() {
+            for (jdx, b) in all.iter().enumerate().skip(idx + 1) {
+                for c in all.iter().skip(jdx + 1) {
+                    if denies(&[*a, *b, *c]) {
+                        return vec![*a, *b, *c];
+                    }
+                }
+            }
+        }
+    }
+    let mut left = all.to_vec();
+    for policy in all {
+        let without: Vec<u32> = left.iter().copied().filter(|it| it != policy).collect();
+        if denies(&without) {
+            left = without;
+        }
+    }
+    left
+}
+
+impl Programs {
+    /// Judges one end of a connection, from nothing. A [`Judge`](super::Judge) remembers what it can.
+    #[must_use]
+    pub fn judge(&self, direction: Direction, connection: &Connection<'_>) -> Judgement {
+        self.with_case(direction, connection, |case| {
+            let mut scratch = Scratch::default();
+            case.walk_both(&mut scratch);
+            case.judgement(&mut scratch)
+        })
+    }
+
+    /// Resolves both ends and hands the case on.
+    pub(super) fn with_case<T>(
+        &self,
+        direction: Direction,
+        connection: &Connection<'_>,
+        then: impl FnOnce(&Case<'_>) -> T,
+    ) -> T {
+        let (subject, peer) = match direction {
+            Direction::Egress => (connection.source, connection.dest),
+            Direction::Ingress => (connection.dest, connection.source),
+        };
+        let (subject, peer) = (self.party(subject), self.party(peer));
+        let of_subject = subject.whereabouts.families();
+        let of_peer = peer.whereabouts.families();
+        let families = self.families(of_subject, of_peer, connection.protocol);
+        let classes: Vec<(Family, Class, Class)> = families
+            .iter()
+            .map(|family| (family, self.class(&subject, family), self.class(&peer, family)))
+            .collect();
+        let ends: Vec<Ends<'_>> =
+            classes.iter().map(|(family, subject, peer)| Ends { family: *family, subject, peer }).collect();
+        let plan = classes.first().map(|(_, it, _)| Plan::new(self, it, direction)).unwrap_or_default();
+        let service = Service {
+            direction,
+            protocol: connection.protocol,
+            source_port: connection.source_port,
+            dest_port: connection.dest_port,
+            icmp: connection.icmp,
+        };
+        then(&Case { programs: self, plan: &plan, ends: &ends, service })
+    }
+}

@@ -1,0 +1,157 @@
+//! What an engine's rules are: the data plane's, or those of Calico's checker.
+
+use crate::model::Protocol;
+
+/// Whose rules are followed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Mode {
+    /// The data plane's rules, for what is enforced and for what is pending.
+    #[default]
+    Strict,
+    /// The rules of the checker that computes Calico's pending traces, corner by corner.
+    Conformance,
+}
+
+/// Which policy of a tier the end of the tier is charged to in the enforced trace.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum EndOfTier {
+    /// The first policy that applies, as in pending traces.
+    #[default]
+    First,
+    /// The last one, as Calico's flow logs do for enforced traffic.
+    Last,
+}
+
+/// IP versions that connections may have where neither end's address is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Families {
+    /// Those of the addresses that the catalog knows of pods; both when it knows none.
+    #[default]
+    Learned,
+    /// IPv4 alone: for a cluster that has no other.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+/// One divergence each between the checker (`true`) and the data plane (`false`).
+///
+/// The numbers are those of the list of divergences that was drawn from `projectcalico/calico`
+/// (`app-policy/checker` against `felix/rules`). Two have no switch: the checker has no connection tracking (14), and
+/// neither has an evaluation of first packets; and it does not model untracked, pre-DNAT and forward chains (10),
+/// which only host endpoints have: see `hosts_not_pending`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a board of switches, each of which stands alone")]
+pub struct Switches {
+    /// 1: type and code of ICMP messages are not looked at.
+    pub icmp_ignored: bool,
+    /// 2: `ipVersion`, and the version that ICMP and `ICMPv6` imply, are not looked at.
+    pub ip_version_ignored: bool,
+    /// 3: named ports never match.
+    pub named_ports_never_match: bool,
+    /// 4: negated named ports never exclude.
+    pub named_not_ports_never_exclude: bool,
+    /// 5: `notNets` of the other IP version hold. In the data plane such a rule does not exist.
+    pub not_nets_of_other_version_hold: bool,
+    /// 6: SCTP ports of a Service never match.
+    pub sctp_services_never_match: bool,
+    /// 7: a Service that nothing is known of matches. Else it is undetermined.
+    pub unknown_service_matches: bool,
+    /// 8: a flow of protocol 0 matches no rule that names a protocol, not even to exclude it.
+    pub protocol_zero_never_matches: bool,
+    /// 9: an HTTP clause makes a match undetermined. Both data plane and checker take it as fulfilled, so neither
+    /// mode sets this; it is for clusters whose layer 7 proxy enforces the clause.
+    pub http_is_undetermined: bool,
+    /// 10: host endpoints have no pending verdict of their own; what is pending is what is enforced.
+    pub hosts_not_pending: bool,
+    /// 12: a profile that does not exist is skipped. In the data plane it denies.
+    pub missing_profile_skipped: bool,
+    /// 13: the end of a tier that does not exist is an error, so there is no answer. In the data plane it denies.
+    pub dangling_tier_is_error: bool,
+    /// 15: prefixes from /25 to /31 (IPv6 /121 to /127) of network sets never match, and longer ones that they cover
+    /// are lost with them. A defect of one snapshot of the checker; no mode sets it.
+    pub short_set_members_lost: bool,
+}
+
+impl Switches {
+    /// The data plane's rules.
+    pub const DATA_PLANE: Self = Self {
+        icmp_ignored: false,
+        ip_version_ignored: false,
+        named_ports_never_match: false,
+        named_not_ports_never_exclude: false,
+        not_nets_of_other_version_hold: false,
+        sctp_services_never_match: false,
+        unknown_service_matches: false,
+        protocol_zero_never_matches: false,
+        http_is_undetermined: false,
+        hosts_not_pending: false,
+        missing_profile_skipped: false,
+        dangling_tier_is_error: false,
+        short_set_members_lost: false,
+    };
+
+    /// The checker's rules.
+    pub const CHECKER: Self = Self {
+        icmp_ignored: true,
+        ip_version_ignored: true,
+        named_ports_never_match: true,
+        named_not_ports_never_exclude: true,
+        not_nets_of_other_version_hold: true,
+        sctp_services_never_match: true,
+        unknown_service_matches: true,
+        protocol_zero_never_matches: true,
+        http_is_undetermined: false,
+        hosts_not_pending: true,
+        missing_profile_skipped: true,
+        dangling_tier_is_error: true,
+        short_set_members_lost: false,
+    };
+}
+
+/// Ports of host endpoints that no policy can close.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failsafe {
+    /// Into the host.
+    pub inbound: Vec<(Protocol, u16)>,
+    /// Out of the host.
+    pub outbound: Vec<(Protocol, u16)>,
+}
+
+/// Calico's defaults (documentation of `FelixConfiguration`).
+impl Default for Failsafe {
+    fn default() -> Self {
+        const TCP: [u16; 7] = [179, 2379, 2380, 5473, 6443, 6666, 6667];
+        let tcp = || TCP.into_iter().map(|port| (Protocol::TCP, port));
+        Self {
+            inbound: [(Protocol::TCP, 22), (Protocol::UDP, 68)].into_iter().chain(tcp()).collect(),
+            outbound: [(Protocol::UDP, 53), (Protocol::UDP, 67)].into_iter().chain(tcp()).collect(),
+        }
+    }
+}
+
+/// How a set is compiled.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Whose rules are followed.
+    pub mode: Mode,
+    /// Single rules that differ from the mode's; nothing for the mode as it is.
+    pub switches: Option<Switches>,
+    /// Which policy an end of tier is charged to in the enforced trace (divergence 11).
+    pub end_of_tier: EndOfTier,
+    /// IP versions where addresses are unknown.
+    pub families: Families,
+    /// Ports of host endpoints that stay open.
+    pub failsafe: Failsafe,
+}
+
+impl Options {
+    /// Returns the switches that are in force.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        self.switches.unwrap_or(match self.mode {
+            Mode::Strict => Switches::DATA_PLANE,
+            Mode::Conformance => Switches::CHECKER,
+        })
+    }
+}

@@ -1,0 +1,331 @@
+//! One end of a connection, with everything that record and catalog say of it.
+//!
+//! What the record says of labels wins over the catalog, which knows how things are now and not how they were. What
+//! the record lacks comes from the pod of that name, from the holder of the address, or from all the replicas behind
+//! an aggregated name as far as they agree.
+//!
+//! A selector in a rule matches an *address*: the address of an endpoint, or one inside a network set. So a party
+//! has, beside itself, *others*: network sets that cover its address, and endpoints that share it. Where the address
+//! is not known, a set whose prefixes cover all the addresses it may have is certain, one that covers some is
+//! possible. An end typed `net` belongs to nothing by Calico's own typing, unless its address says otherwise.
+
+use std::borrow::Cow;
+
+use super::labels::Labels;
+use super::roster::{Holder, Roster};
+use super::whereabouts::{Cover, Family, FamilySet, Whereabouts, overlap};
+use crate::model::{Endpoint, EndpointKind, IpAddr, Name, NameScope};
+use crate::policy::{Cluster, HostEndpoint, NamedPort, Workload};
+
+/// Something else that a party's address belongs to.
+#[derive(Debug)]
+pub(super) struct Other<'a> {
+    pub(super) labels: &'a Labels,
+    /// Its named ports; network sets have none.
+    pub(super) ports: &'a [NamedPort],
+    /// The length of the prefix that holds the address.
+    pub(super) prefix_len: u8,
+    /// Whether the address is known to belong to it.
+    pub(super) belongs: Belongs,
+}
+
+/// How sure it is that an address belongs to something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Belongs {
+    Surely,
+    /// It depends on the address.
+    ByAddress,
+    /// It depends on the names that the address was answered for.
+    ByDomain,
+}
+
+/// Whose profiles stand behind the tiers.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Owner {
+    /// A pod of this namespace.
+    Pod(Name),
+    /// A host endpoint with these profiles.
+    Host(Vec<Name>),
+    /// A host endpoint that the catalog does not have.
+    UnknownHost,
+    /// No endpoint that policy applies to.
+    Nobody,
+}
+
+/// One end of a connection, resolved.
+#[derive(Debug)]
+pub(super) struct Party<'a> {
+    pub(super) kind: EndpointKind,
+    /// Its own labels; nothing for an end that has none.
+    pub(super) labels: Option<Cow<'a, Labels>>,
+    /// Whether its address is a member of what selects its labels.
+    pub(super) is_member: bool,
+    pub(super) whereabouts: Whereabouts,
+    /// Its named ports; nothing when they are not known.
+    pub(super) ports: Option<&'a [NamedPort]>,
+    pub(super) owner: Owner,
+    /// The network set that it is, by its place in the list.
+    own_set: Option<usize>,
+    /// The pods of the catalog that it may be.
+    pods: Vec<usize>,
+    roster: &'a Roster,
+    cluster: &'a Cluster,
+}
+
+impl<'a> Party<'a> {
+    pub(super) fn resolve(endpoint: &Endpoint, roster: &'a Roster, cluster: &'a Cluster) -> Self {
+        let unknown = Self {
+            kind: endpoint.kind,
+            labels: None,
+            is_member: false,
+            whereabouts: Whereabouts::Anywhere(FamilySet::ALL),
+            ports: Some(&[]),
+            owner: Owner::Nobody,
+            own_set: None,
+            pods: Vec::new(),
+            roster,
+            cluster,
+        };
+        match endpoint.kind {
+            EndpointKind::Workload => unknown.into_workload(endpoint),
+            EndpointKind::Host => unknown.into_host(endpoint),
+            EndpointKind::NetworkSet => unknown.into_network_set(endpoint),
+            EndpointKind::Network => Self { whereabouts: of_network(endpoint), ..unknown },
+        }
+    }
+
+    fn into_workload(self, endpoint: &Endpoint) -> Self {
+        let (roster, cluster) = (self.roster, self.cluster);
+        let Some(namespace) = &endpoint.namespace else {
+            // A workload of an orchestrator without namespaces: nothing is known of its policies.
+            return Self { whereabouts: at(endpoint, FamilySet::ALL), ports: None, ..self };
+        };
+        let pods = pods_of(endpoint, namespace, roster, cluster);
+        let known: Vec<&'a Workload> = pods.iter().filter_map(|it| cluster.workloads.get(*it)).collect();
+        let of_pods: Vec<&'a Labels> = pods.iter().filter_map(|it| roster.workload_labels.get(*it)).collect();
+        let labels =
+            if let Some(own) = &endpoint.labels {
+                let mut accounts = known.iter().map(|it| &it.service_account);
+                let first = accounts.next();
+                let agreed = first.filter(|it| accounts.all(|other| other == *it));
+                let account = own.get(super::compose::SERVICE_ACCOUNT).or(agreed);
+                Cow::Owned(Labels::of_workload(
+                    Some(own),
+                    namespace,
+                    roster.namespace(namespace),
+                    account.map(|it| (it, roster.account(namespace, it))),
+                ))
+            } else if let [one] = of_pods.as_slice() {
+                Cow::Borrowed(*one)
+            } else {
+                Cow::Owned(Labels::agreeing(&of_pods).unwrap_or_else(|| {
+                    Labels::of_workload(None, namespace, roster.namespace(namespace), None)
+                }))
+            };
+        let whereabouts = match endpoint.address {
+            Some(address) => Whereabouts::OneOf(vec![address]),
+            None if known.iter().any(|it| !it.addresses.is_empty()) => {
+                Whereabouts::OneOf(known.iter().flat_map(|it| it.addresses.iter().copied()).collect())
+            }
+            None => Whereabouts::Anywhere(roster.families()),
+        };
+        let ports = known.split_first().and_then(|(first, rest)| {
+            rest.iter().all(|it| it.ports == first.ports).then_some(first.ports.as_slice())
+        });
+        Self {
+            labels: Some(labels),
+            is_member: true,
+            whereabouts,
+            ports,
+            owner: Owner::Pod(namespace.clone()),
+            pods,
+            ..self
+        }
+    }
+
+    fn into_host(self, endpoint: &Endpoint) -> Self {
+        let (roster, cluster) = (self.roster, self.cluster);
+        let by_address = || {
+            roster.holders(endpoint.address.as_ref()?).iter().find_map(|it| match it {
+                Holder::Host(idx) => Some(*idx),
+                Holder::Workload(_) => None,
+            })
+        };
+        let idx = roster.host(&endpoint.name).or_else(by_address);
+        let known: Option<&'a HostEndpoint> = idx.and_then(|it| cluster.host_endpoints.get(it));
+        let of_catalog = idx.and_then(|it| roster.host_labels.get(it));
+        let labels = match (&endpoint.labels, of_catalog) {
+            (Some(own), _) => {
+                let profiles = known.map_or(&[] as &[Name], |it| it.profiles.as_slice());
+                let inherited: Vec<_> = profiles
+                    .iter()
+                    .filter_map(|it| roster.profile(cluster, it))
+                    .map(|it| &it.labels_to_apply)
+                    .collect();
+                Cow::Owned(Labels::of_host(Some(own), &inherited))
+            }
+            (None, Some(labels)) => Cow::Borrowed(labels),
+            (None, None) => Cow::Owned(Labels::of_host(None, &[])),
+        };
+        let whereabouts = match (endpoint.address, known) {
+            (None, Some(host)) if !host.expected_ips.is_empty() => {
+                Whereabouts::OneOf(host.expected_ips.clone())
+            }
+            _ => at(endpoint, FamilySet::ALL),
+        };
+        let owner = known.map_or(Owner::UnknownHost, |it| Owner::Host(it.profiles.clone()));
+        Self {
+            labels: Some(labels),
+            // Of a host endpoint that is known by its interface alone no address is in any set.
+            is_member: known.is_none_or(|it| !it.expected_ips.is_empty()),
+            whereabouts,
+            ports: known.map(|it| it.ports.as_slice()),
+            owner,
+            ..self
+        }
+    }
+
+    fn into_network_set(self, endpoint: &Endpoint) -> Self {
+        let (roster, namespace) = (self.roster, endpoint.namespace.as_ref());
+        let idx = roster.network_set(namespace, &endpoint.name);
+        let entry = idx.and_then(|it| roster.sets.get(it));
+        let labels = match (&endpoint.labels, entry) {
+            (None, Some(entry)) => Cow::Borrowed(&entry.labels),
+            (own, _) => Cow::Owned(Labels::of_network_set(
+                own.as_ref(),
+                namespace.map(|it| (it, roster.namespace(it))),
+            )),
+        };
+        let whereabouts = match (endpoint.address, entry) {
+            (None, Some(entry)) if !entry.nets.is_empty() && !entry.has_domains => {
+                Whereabouts::Within(entry.nets.clone())
+            }
+            _ => at(endpoint, FamilySet::ALL),
+        };
+        Self { labels: Some(labels), is_member: true, whereabouts, own_set: idx, ..self }
+    }
+
+    /// Calls `found` for everything else that the party's address, of this IP version, belongs to or may belong to.
+    pub(super) fn for_others(&self, family: Family, mut found: impl FnMut(&Other<'a>)) {
+        if let Some(address) = self.whereabouts.only_address(family) {
+            self.others_at(address, &mut found);
+        } else {
+            self.others_by_cover(family, &mut found);
+        }
+        if self.kind == EndpointKind::Network {
+            for set in self.roster.sets.iter().filter(|it| it.has_domains) {
+                let belongs = Belongs::ByDomain;
+                found(&Other { labels: &set.labels, ports: &[], prefix_len: full_len(family), belongs });
+            }
+        }
+    }
+
+    fn others_at(&self, address: IpAddr, found: &mut impl FnMut(&Other<'a>)) {
+        let (roster, cluster) = (self.roster, self.cluster);
+        let belongs = Belongs::Surely;
+        let prefix_len = full_len(Family::of(&address));
+        let holders = roster.holders(&address);
+        // A later pod may have taken the address over from one that is gone: it counts beside a named pod only if
+        // the catalog has that one at the address too.
+        let counts = self.kind != EndpointKind::Workload
+            || self.pods.iter().any(|pod| holders.contains(&Holder::Workload(*pod)));
+        for holder in holders {
+            let (labels, ports) = match holder {
+                Holder::Workload(idx) if counts && !self.pods.contains(idx) => (
+                    roster.workload_labels.get(*idx),
+                    cluster.workloads.get(*idx).map(|it| it.ports.as_slice()),
+                ),
+                Holder::Host(idx) if self.kind != EndpointKind::Host => (
+                    roster.host_labels.get(*idx),
+                    cluster.host_endpoints.get(*idx).map(|it| it.ports.as_slice()),
+                ),
+                Holder::Workload(_) | Holder::Host(_) => continue,
+            };
+            if let (Some(labels), Some(ports)) = (labels, ports) {
+                found(&Other { labels, ports, prefix_len, belongs });
+            }
+        }
+        for (idx, prefix_len) in roster.sets_at(address) {
+            if let Some(set) = roster.sets.get(idx)
+                && self.own_set != Some(idx)
+            {
+                found(&Other { labels: &set.labels, ports: &[], prefix_len, belongs });
+            }
+        }
+    }
+
+    fn others_by_cover(&self, family: Family, found: &mut impl FnMut(&Other<'a>)) {
+        for (idx, set) in self.roster.sets.iter().enumerate() {
+            if self.own_set == Some(idx) {
+                continue;
+            }
+            let belongs = match (self.kind, self.whereabouts.cover(&set.nets, family)) {
+                (EndpointKind::Network, _) | (_, Cover::None) => continue,
+                (_, Cover::All) => Belongs::Surely,
+                (EndpointKind::Workload, Cover::Some) if !self.may_be_in(&set.nets) => continue,
+                (_, Cover::Some) => Belongs::ByAddress,
+            };
+            let lens =
+                set.nets.iter().filter(|it| Family::of_net(it) == family).map(ipnet::IpNet::prefix_len);
+            let prefix_len = lens.min().unwrap_or(full_len(family));
+            found(&Other { labels: &set.labels, ports: &[], prefix_len, belongs });
+        }
+    }
+
+    fn may_be_in(&self, nets: &[ipnet::IpNet]) -> bool {
+        match &self.whereabouts {
+            Whereabouts::Anywhere(_) => nets.iter().any(|it| self.roster.may_hold_pods(it)),
+            Whereabouts::Within(own) => own.iter().any(|a| nets.iter().any(|b| overlap(a, b))),
+            Whereabouts::OneOf(_) | Whereabouts::Public | Whereabouts::Private => true,
+        }
+    }
+}
+
+/// Returns the pods of the catalog that a record's end may be.
+fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Cluster) -> Vec<usize> {
+    let prefix = endpoint.name.strip_suffix('*').filter(|_| endpoint.name_scope == NameScope::Aggregated);
+    if endpoint.name_scope == NameScope::Exact
+        && let Some(pod) = roster.pod(namespace, &endpoint.name)
+    {
+        return vec![pod];
+    }
+    let is_named = |pod: &Workload| {
+        pod.namespace == *namespace
+            && match prefix {
+                Some(prefix) => pod.generate_name.as_ref().is_some_and(|it| it.as_str() == prefix),
+                None => endpoint.name.is_empty(),
+            }
+    };
+    let at_address = endpoint.address.map(|it| roster.holders(&it)).unwrap_or_default().iter();
+    let by_address: Vec<usize> = at_address
+        .filter_map(|it| match it {
+            Holder::Workload(idx) => Some(*idx),
+            Holder::Host(_) => None,
+        })
+        .filter(|idx| cluster.workloads.get(*idx).is_some_and(is_named))
+        .collect();
+    if !by_address.is_empty() {
+        return by_address;
+    }
+    prefix.map_or_else(Vec::new, |it| roster.replicas(namespace, it).to_vec())
+}
+
+fn of_network(endpoint: &Endpoint) -> Whereabouts {
+    match (endpoint.address, endpoint.name.as_str()) {
+        (Some(address), _) => Whereabouts::OneOf(vec![address]),
+        (None, "pub") => Whereabouts::Public,
+        (None, "pvt") => Whereabouts::Private,
+        (None, _) => Whereabouts::Anywhere(FamilySet::ALL),
+    }
+}
+
+fn at(endpoint: &Endpoint, families: FamilySet) -> Whereabouts {
+    endpoint.address.map_or(Whereabouts::Anywhere(families), |it| Whereabouts::OneOf(vec![it]))
+}
+
+const fn full_len(family: Family) -> u8 {
+    match family {
+        Family::V4 => 32,
+        Family::V6 => 128,
+    }
+}

@@ -1,0 +1,427 @@
+//! Compiled rules, and whether one matches.
+
+use super::class::Class;
+use super::compose::entity_selectors;
+use super::connection::IcmpMessage;
+use super::options::Switches;
+use super::question::{Question, QuestionId, Questions};
+use super::truth::Truth;
+use super::verdict::Missing;
+use super::whereabouts::Family;
+use crate::model::{Direction, IpNet, Name, Protocol};
+use crate::policy::selector::Node;
+use crate::policy::{EntityRule, IcmpMatch, PortMatch, Rule, RuleAction, ServiceMatch};
+
+/// One end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Side {
+    /// The end that opened it.
+    Source,
+    /// The end that was called.
+    Destination,
+}
+
+/// One condition of a rule.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Part {
+    /// `ipVersion`, written or implied by the protocol.
+    IpVersion,
+    /// `protocol`.
+    Protocol,
+    /// `notProtocol`.
+    NotProtocol,
+    /// `icmp`.
+    Icmp,
+    /// `notICMP`.
+    NotIcmp,
+    /// `http`.
+    Http,
+    /// `selector`, with namespaces and service accounts.
+    Selector(Side),
+    /// `notSelector`.
+    NotSelector(Side),
+    /// `nets`.
+    Nets(Side),
+    /// `notNets`.
+    NotNets(Side),
+    /// `services`.
+    Services(Side),
+    /// `ports`.
+    Ports(Side),
+    /// `notPorts`.
+    NotPorts(Side),
+    /// `domains`.
+    Domains(Side),
+}
+
+/// A list of ports.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ports {
+    ranges: Vec<(u16, u16)>,
+    named: Vec<QuestionId>,
+}
+
+/// A Service: its addresses, or its addresses with their ports.
+#[derive(Clone, Copy, Debug)]
+enum Service {
+    Addresses(QuestionId),
+    Ports(QuestionId),
+}
+
+/// What a rule asks of one end.
+#[derive(Clone, Debug, Default)]
+struct Entity {
+    positive: Option<QuestionId>,
+    negative: Option<QuestionId>,
+    within: Option<QuestionId>,
+    outside: Option<QuestionId>,
+    service: Option<Service>,
+    ports: Option<Box<Ports>>,
+    not_ports: Option<Box<Ports>>,
+    domains: bool,
+}
+
+/// One rule, with its conditions as questions.
+#[derive(Clone, Debug)]
+pub(super) struct CompiledRule {
+    pub(super) action: RuleAction,
+    ip_version: Option<u8>,
+    protocol: Option<Protocol>,
+    not_protocol: Option<Protocol>,
+    icmp: Option<IcmpMatch>,
+    not_icmp: Option<IcmpMatch>,
+    has_http: bool,
+    source: Entity,
+    dest: Entity,
+}
+
+/// What a rule is held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) direction: Direction,
+    pub(super) family: Family,
+    pub(super) source: &'a Class,
+    pub(super) dest: &'a Class,
+    pub(super) protocol: Protocol,
+    pub(super) source_port: Option<u16>,
+    pub(super) dest_port: Option<u16>,
+    pub(super) icmp: Option<IcmpMessage>,
+}
+
+impl CompiledRule {
+    /// Compiles a rule of a policy in `namespace`, for one direction.
+    pub(super) fn new(
+        rule: &Rule,
+        namespace: Option<&Name>,
+        direction: Direction,
+        questions: &mut Questions,
+        switches: Switches,
+    ) -> Self {
+        let Rule {
+            action,
+            ip_version,
+            protocol,
+            not_protocol,
+            icmp,
+            not_icmp,
+            http,
+            source,
+            destination,
+            annotations: _,
+        } = rule;
+        let implied = match *protocol {
+            Some(Protocol::ICMP) => Some(4),
+            Some(Protocol::ICMPV6) => Some(6),
+            _ => None,
+        };
+        // A Service's ports count where it is called; where it calls, its addresses alone.
+        let with_ports = direction == Direction::Egress;
+        Self {
+            action: *action,
+            ip_version: ip_version.or(implied).filter(|_| !switches.ip_version_ignored),
+            protocol: *protocol,
+            not_protocol: *not_protocol,
+            icmp: icmp.filter(|_| !switches.icmp_ignored),
+            not_icmp: not_icmp.filter(|_| !switches.icmp_ignored),
+            has_http: http.is_some() && switches.http_is_undetermined,
+            source: Entity::new(source, namespace, false, questions, switches),
+            dest: Entity::new(destination, namespace, with_ports, questions, switches),
+        }
+    }
+
+    /// Tells whether the rule matches.
+    pub(super) fn matches(&self, facts: &Facts<'_>, switches: Switches) -> Truth {
+        let mut all = Truth::True;
+        self.each_part(facts, switches, |_, truth| {
+            all = all.and(truth);
+            all != Truth::False
+        });
+        all
+    }
+
+    /// As [`CompiledRule::matches`], for a rule that sees the destination as it was before translation: what it asks
+    /// of address and port there is not known.
+    pub(super) fn matches_untranslated(&self, facts: &Facts<'_>, switches: Switches) -> Truth {
+        let mut all = Truth::True;
+        self.each_part(facts, switches, |part, truth| {
+            let is_translated = match part {
+                Part::Selector(side)
+                | Part::NotSelector(side)
+                | Part::Nets(side)
+                | Part::NotNets(side)
+                | Part::Services(side)
+                | Part::Ports(side)
+                | Part::NotPorts(side)
+                | Part::Domains(side) => side == Side::Destination,
+                Part::IpVersion
+                | Part::Protocol
+                | Part::NotProtocol
+                | Part::Icmp
+                | Part::NotIcmp
+                | Part::Http => false,
+            };
+            let missing = Missing::DEST_ADDRESS.union(Missing::DEST_PORT);
+            all = all.and(if is_translated { Truth::Unknown(missing) } else { truth });
+            all != Truth::False
+        });
+        all
+    }
+
+    /// Calls `see` for every condition that the rule has, the cheap ones first, until it returns false.
+    pub(super) fn each_part(
+        &self,
+        facts: &Facts<'_>,
+        switches: Switches,
+        mut see: impl FnMut(Part, Truth) -> bool,
+    ) {
+        if let Some(protocol) = self.protocol
+            && !see(Part::Protocol, Truth::from(protocol == facts.protocol && facts.protocol.0 != 0))
+        {
+            return;
+        }
+        if let Some(protocol) = self.not_protocol {
+            let is_named = !(switches.protocol_zero_never_matches && facts.protocol.0 == 0);
+            if !see(Part::NotProtocol, Truth::from(protocol != facts.protocol && is_named)) {
+                return;
+            }
+        }
+        if let Some(version) = self.ip_version
+            && !see(Part::IpVersion, Truth::from(version == facts.family.number()))
+        {
+            return;
+        }
+        if let Some(icmp) = self.icmp
+            && !see(Part::Icmp, icmp_matches(icmp, facts))
+        {
+            return;
+        }
+        if let Some(icmp) = self.not_icmp
+            && !see(Part::NotIcmp, !icmp_matches(icmp, facts))
+        {
+            return;
+        }
+        let near = self.source.each_part(Side::Source, facts, switches, &mut see);
+        if near && self.dest.each_part(Side::Destination, facts, switches, &mut see) && self.has_http {
+            see(Part::Http, Truth::Unknown(Missing::HTTP));
+        }
+    }
+
+    /// Returns the intervals of destination ports that the rule tells from others.
+    pub(super) fn dest_ranges(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        let lists = [&self.dest.ports, &self.dest.not_ports].into_iter().flatten();
+        lists.flat_map(|it| it.ranges.iter().copied())
+    }
+
+    /// Estimates the memory held, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = [&self.source.ports, &self.source.not_ports, &self.dest.ports, &self.dest.not_ports];
+        let ports: usize = lists
+            .into_iter()
+            .flatten()
+            .map(|it| size_of::<Ports>() + it.ranges.capacity() * 4 + it.named.capacity() * 4)
+            .sum();
+        size_of::<Self>() + ports
+    }
+}
+
+/// Tells whether an ICMP message is the one that a rule asks for. Traffic of another protocol is not.
+fn icmp_matches(icmp: IcmpMatch, facts: &Facts<'_>) -> Truth {
+    if facts.protocol != Protocol::ICMP && facts.protocol != Protocol::ICMPV6 {
+        return Truth::False;
+    }
+    let Some(wanted) = icmp.icmp_type else { return Truth::True };
+    match facts.icmp {
+        None => Truth::Unknown(Missing::ICMP),
+        Some(message) => {
+            Truth::from(message.icmp_type == wanted && icmp.code.is_none_or(|code| code == message.code))
+        }
+    }
+}
+
+impl Entity {
+    fn new(
+        entity: &EntityRule,
+        namespace: Option<&Name>,
+        with_ports: bool,
+        questions: &mut Questions,
+        switches: Switches,
+    ) -> Self {
+        let selectors = entity_selectors(namespace, entity);
+        let scope = selectors.positive.clone().unwrap_or(Node::All);
+        let mut ports = |list: &[PortMatch]| Ports::new(list, &scope, questions, switches);
+        let compiled_ports = ports(&entity.ports);
+        let not_ports = ports(&entity.not_ports);
+        // A named port belongs to an endpoint that the selector must match, so the selector need not be asked again,
+        // nor could it: the address may belong to a set besides. Numbers in the same list leave it to be asked.
+        let is_folded = compiled_ports.as_ref().is_some_and(|it| it.ranges.is_empty());
+        Self {
+            positive: selectors.positive.filter(|_| !is_folded).map(|it| questions.id(Question::Member(it))),
+            negative: selectors.negative.map(|it| questions.id(Question::Member(it))),
+            within: merged(&entity.nets).map(|it| questions.id(Question::Within(it))),
+            outside: merged(&entity.not_nets).map(|it| questions.id(Question::Outside(it))),
+            service: entity.services.as_ref().map(|it| {
+                let ServiceMatch { name, namespace } = it;
+                // Without a namespace the data plane looks for a Service that cannot exist.
+                let key = namespace.clone().map(|namespace| (namespace, name.clone()));
+                if with_ports {
+                    Service::Ports(questions.id(Question::ServicePorts(key)))
+                } else {
+                    Service::Addresses(questions.id(Question::OfService(key)))
+                }
+            }),
+            ports: compiled_ports.map(Box::new),
+            not_ports: not_ports.map(Box::new),
+            domains: !entity.domains.is_empty(),
+        }
+    }
+
+    /// As [`CompiledRule::each_part`]; returns false when `see` did.
+    #[inline]
+    fn each_part(
+        &self,
+        side: Side,
+        facts: &Facts<'_>,
+        switches: Switches,
+        see: &mut impl FnMut(Part, Truth) -> bool,
+    ) -> bool {
+        let (class, port) = match side {
+            Side::Source => (facts.source, facts.source_port),
+            Side::Destination => (facts.dest, facts.dest_port),
+        };
+        let at_side = |truth: Truth| match side {
+            Side::Source => truth,
+            Side::Destination => truth.seen_at_dest(),
+        };
+        let ask = |question: QuestionId| at_side(class.answer(question));
+        if let Some(question) = self.positive {
+            let truth = match ask(question) {
+                // Names behind an address count where a pod calls out, nowhere else.
+                Truth::Unknown(Missing::DOMAINS)
+                    if side == Side::Source || facts.direction == Direction::Ingress =>
+                {
+                    Truth::False
+                }
+                truth => truth,
+            };
+            if !see(Part::Selector(side), truth) {
+                return false;
+            }
+        }
+        if let Some(ports) = &self.ports
+            && !see(Part::Ports(side), at_side(ports.hold(class, facts.protocol, port)))
+        {
+            return false;
+        }
+        if let Some(ports) = &self.not_ports {
+            let held = if switches.named_not_ports_never_exclude {
+                ports.hold_numbers(facts.protocol, port)
+            } else {
+                ports.hold(class, facts.protocol, port)
+            };
+            if !see(Part::NotPorts(side), !at_side(held)) {
+                return false;
+            }
+        }
+        if let Some(question) = self.within
+            && !see(Part::Nets(side), ask(question))
+        {
+            return false;
+        }
+        if let Some(question) = self.outside
+            && !see(Part::NotNets(side), ask(question))
+        {
+            return false;
+        }
+        if let Some(question) = self.negative
+            && !see(Part::NotSelector(side), !ask(question))
+        {
+            return false;
+        }
+        if let Some(service) = self.service {
+            let truth = match service {
+                Service::Addresses(question) => ask(question),
+                Service::Ports(question) => class
+                    .ports(question)
+                    .map_or(Truth::False, |it| at_side(it.holds(facts.protocol, port, Missing::SOURCE_PORT))),
+            };
+            if !see(Part::Services(side), truth) {
+                return false;
+            }
+        }
+        !self.domains || see(Part::Domains(side), Truth::Unknown(Missing::DOMAINS))
+    }
+}
+
+impl Ports {
+    /// Compiles a list; nothing for an empty one.
+    fn new(list: &[PortMatch], scope: &Node, questions: &mut Questions, switches: Switches) -> Option<Self> {
+        if list.is_empty() {
+            return None;
+        }
+        let mut ports = Self::default();
+        for port in list {
+            match port {
+                PortMatch::Range(first, last) => ports.ranges.push((*first, *last)),
+                PortMatch::Named(name) => {
+                    if !switches.named_ports_never_match {
+                        ports.named.push(questions.id(Question::PortsNamed(scope.clone(), name.clone())));
+                    }
+                }
+            }
+        }
+        Some(ports)
+    }
+
+    /// Tells whether one of the numbers is the port. What is missing is named as of the source.
+    fn hold_numbers(&self, protocol: Protocol, port: Option<u16>) -> Truth {
+        match port {
+            Some(port) => {
+                Truth::from(self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&port)))
+            }
+            None if !protocol.has_ports() || self.ranges.is_empty() => Truth::False,
+            None if self.ranges.iter().any(|(first, last)| *first <= 1 && *last == u16::MAX) => Truth::True,
+            None => Truth::Unknown(Missing::SOURCE_PORT),
+        }
+    }
+
+    fn hold(&self, class: &Class, protocol: Protocol, port: Option<u16>) -> Truth {
+        let mut any = self.hold_numbers(protocol, port);
+        for question in &self.named {
+            if let Some(answer) = class.ports(*question) {
+                any = any.or(answer.holds(protocol, port, Missing::SOURCE_PORT));
+            }
+        }
+        any
+    }
+}
+
+/// Merges prefixes: neighbours that make up a whole become it. Nothing for an empty list, which asks nothing.
+fn merged(nets: &[IpNet]) -> Option<Vec<IpNet>> {
+    if nets.is_empty() {
+        return None;
+    }
+    let nets: Vec<IpNet> = nets.iter().map(IpNet::trunc).collect();
+    let mut merged = IpNet::aggregate(&nets);
+    merged.sort_unstable();
+    Some(merged)
+}
