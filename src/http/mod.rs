@@ -29,7 +29,7 @@ mod view;
 
 pub use admin::{Admin, Version, serve_admin};
 pub use api::{API_ROUTES, Api, serve_api};
-pub use edges::{EdgeFilter, EdgeKey, EdgePage};
+pub use edges::{EdgeFilter, EdgeItem, EdgePage};
 pub use listener::{BindError, Bound, Role, bind};
 pub use openapi::document;
 pub use page::Page;

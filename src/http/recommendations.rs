@@ -12,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::api::{Answer, Api, parameters};
 use super::page::{Listing, Page, limit};
 use super::problem::{Kind, Problem};
-use crate::recommend::{Recommendation, RuleEvidence};
 use crate::sink::render::{DirectionRecord, PolicyRecord, TotalsRecord};
 
 /// Why a rule of a recommended policy is there.
@@ -62,54 +61,6 @@ pub struct RecommendationItem {
     pub policy_set: String,
     /// The manifest in YAML, ready to be applied.
     pub manifest: String,
-}
-
-impl RecommendationItem {
-    /// Makes the item from a recommendation and its manifest.
-    #[must_use]
-    pub fn new(recommendation: &Recommendation, manifest: String) -> Self {
-        let Recommendation {
-            namespace,
-            policy,
-            status,
-            evidence,
-            window_end,
-            learning_since,
-            changed,
-            edges_verified,
-            edges_undetermined,
-            policy_set,
-        } = recommendation;
-        Self {
-            namespace: namespace.to_string(),
-            policy: (&policy.id).into(),
-            tier: policy.tier.to_string(),
-            status: status.as_str().to_owned(),
-            evidence: evidence.iter().map(EvidenceItem::from).collect(),
-            window_end_ms: window_end.as_millis(),
-            learning_since_ms: learning_since.as_millis(),
-            changed_ms: changed.as_millis(),
-            edges_verified: *edges_verified,
-            edges_undetermined: *edges_undetermined,
-            policy_set: policy_set.to_string(),
-            manifest,
-        }
-    }
-}
-
-impl From<&RuleEvidence> for EvidenceItem {
-    fn from(evidence: &RuleEvidence) -> Self {
-        let RuleEvidence { direction, rule, class, edges, totals, first_seen, last_seen } = evidence;
-        Self {
-            direction: (*direction).into(),
-            rule: *rule,
-            class: class.as_str().to_owned(),
-            edges: *edges,
-            totals: totals.as_ref().map(TotalsRecord::from),
-            first_seen_ms: first_seen.as_millis(),
-            last_seen_ms: last_seen.as_millis(),
-        }
-    }
 }
 
 /// Which recommendations, and which page of them.

@@ -16,8 +16,11 @@ pub trait View: Send + Sync {
     /// Tells how the pipeline stands.
     fn status(&self) -> PipelineStatus;
 
-    /// Offers every edge that is known to `page`, in any order. The page picks.
+    /// Offers every edge of the live window to `page`, in any order. The page picks.
     fn edges(&self, page: &mut EdgePage);
+
+    /// Offers every edge that the policy set in force would newly deny, over the retention of denies.
+    fn denies(&self, page: &mut EdgePage);
 
     /// Returns the policies of the set in force with their counts, in the order of evaluation, and its revision.
     fn policies(&self) -> (Revision, Vec<PolicyItem>);

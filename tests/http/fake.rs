@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use flowstage::aggregate::{EdgeDigest, EdgeReport, Finality, Pane, Totals};
+use flowstage::aggregate::{EdgeDigest, EdgeReport, EdgeStore, Finality, Pane, Spec, StoreLimits, Totals};
 use flowstage::evaluate::{Answer, Judgement, Missing, Outcome, Verdict};
 use flowstage::http::{
-    CountersItem, EdgePage, MemberItem, PartitionItem, PipelineStatus, PolicyItem, PolicySetItem,
-    RecommendationItem, View,
+    CountersItem, EdgePage, EvidenceItem, MemberItem, PartitionItem, PipelineStatus, PolicyItem,
+    PolicySetItem, RecommendationItem, View,
 };
 use flowstage::model::{
     Action, Counters, Direction, Edge, Endpoint, EndpointKind, EventTime, HitOwner, Name, NameScope,
     PolicyHit, PolicyId, PolicyKind, Protocol, RecordedAction, RuleIndex, RuleRef, Trace,
 };
 use flowstage::policy::{GlobalScope, Order, Policy, Revision, StagedAction, Types};
-use flowstage::recommend::{PeerClass, Recommendation, RuleEvidence, Status};
 use flowstage::telemetry::{DeniedFlows, DirectionLabel, Metrics, PolicySeries, TransitionLabel};
 
 pub(crate) struct Fake {
-    pub(crate) edges: Vec<EdgeReport>,
+    pub(crate) edges: EdgeStore,
     pub(crate) policies: Vec<PolicyItem>,
     pub(crate) revision: AtomicU64,
     pub(crate) recommendations: Vec<Arc<RecommendationItem>>,
@@ -38,17 +38,18 @@ impl View for Fake {
             members: vec![MemberItem { name: "worker-0".into(), partitions: vec![partition] }],
             policy_set: Some(PolicySetItem { revision: Revision(7).to_string(), enforced: 1, staged: 1 }),
             watermark_ms: Some(1_700_000_000_000),
-            edges: self.edges.len() as u64,
+            edges: self.edges.len(),
             recommendations: self.recommendations.len() as u64,
             counters: CountersItem { records: 10, flows: 8, rejected: 1, filtered: 1, ..Default::default() },
         }
     }
 
     fn edges(&self, page: &mut EdgePage) {
-        // Neither sorted nor in the order of the keys, as a sharded store gives them.
-        for report in self.edges.iter().rev() {
-            page.offer(report);
-        }
+        self.edges.edges().iter().for_each(|it| page.offer(it));
+    }
+
+    fn denies(&self, page: &mut EdgePage) {
+        self.edges.denies().iter().for_each(|it| page.offer(it));
     }
 
     fn policies(&self) -> (Revision, Vec<PolicyItem>) {
@@ -97,6 +98,16 @@ fn staged_policy(namespace: &str) -> PolicyId {
         namespace: Some(Name::from(namespace)),
         name: Name::from("default.web"),
     }
+}
+
+/// Makes a store of the first `edges` edges.
+pub(crate) fn store(edges: impl IntoIterator<Item = u32>) -> EdgeStore {
+    let minute = Duration::from_secs(60);
+    let spec = Spec::new(minute * 60, minute, minute, minute).unwrap();
+    let store = EdgeStore::new(spec, StoreLimits::default());
+    store.set_current(Revision(7));
+    edges.into_iter().for_each(|it| store.apply(&edge(it)));
+    store
 }
 
 /// Makes the `n`-th edge: its namespace and its outcome follow from the number.
@@ -187,29 +198,30 @@ pub(crate) fn policies(metrics: &Metrics) -> Vec<PolicyItem> {
 }
 
 pub(crate) fn recommendations() -> Vec<Arc<RecommendationItem>> {
-    let make = |(namespace, status): (&str, Status)| {
-        let recommendation = Recommendation {
-            namespace: Name::from(namespace),
-            policy: policy(staged_policy(namespace)),
-            status,
-            evidence: vec![RuleEvidence {
-                direction: Direction::Ingress,
+    let make = |(namespace, status): (&str, &str)| {
+        let totals = edge(1).totals;
+        Arc::new(RecommendationItem {
+            namespace: namespace.into(),
+            policy: (&staged_policy(namespace)).into(),
+            tier: "default".into(),
+            status: status.into(),
+            evidence: vec![EvidenceItem {
+                direction: Direction::Ingress.into(),
                 rule: 0,
-                class: PeerClass::Namespace,
+                class: "namespace".into(),
                 edges: 2,
-                totals: Some(totals(2)),
-                first_seen: EventTime::from_secs(1),
-                last_seen: EventTime::from_secs(2),
+                totals: Some((&totals).into()),
+                first_seen_ms: 1000,
+                last_seen_ms: 2000,
             }],
-            window_end: EventTime::from_secs(3),
-            learning_since: EventTime::from_secs(0),
-            changed: EventTime::from_secs(1),
+            window_end_ms: 3000,
+            learning_since_ms: 0,
+            changed_ms: 1000,
             edges_verified: 5,
             edges_undetermined: 1,
-            policy_set: Revision(7),
-        };
-        let manifest = format!("kind: StagedNetworkPolicy\nmetadata:\n  namespace: {namespace}\n");
-        Arc::new(RecommendationItem::new(&recommendation, manifest))
+            policy_set: Revision(7).to_string(),
+            manifest: format!("kind: StagedNetworkPolicy\nmetadata:\n  namespace: {namespace}\n"),
+        })
     };
-    [("shop", Status::Stable), ("pay", Status::Learning), ("blog", Status::Stable)].map(make).into()
+    [("shop", "Stable"), ("pay", "Learning"), ("blog", "Stable")].map(make).into()
 }

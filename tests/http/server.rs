@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::fake::{Fake, edge, policies, recommendations};
+use crate::fake::{Fake, policies, recommendations, store};
 use crate::schemas::Schemas;
 
 pub(crate) struct Server {
@@ -46,7 +46,7 @@ impl Server {
             librdkafka: "2.12.1".into(),
         };
         let view = Arc::new(Fake {
-            edges: (0..edges).map(edge).collect(),
+            edges: store(0..edges),
             policies: policies(&metrics),
             revision: AtomicU64::new(7),
             recommendations: recommendations(),
