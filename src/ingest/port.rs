@@ -40,14 +40,16 @@ pub struct Record<'a> {
 pub struct Committed {
     /// The committed offset.
     pub offset: i64,
-    /// The metadata that was committed with it; empty when there was none.
+    /// The metadata that was committed with it; empty when there was none: then no state belongs to the offset, and
+    /// folding begins anew there.
     pub metadata: String,
 }
 
 /// What changed in the assignment, in the order in which it happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Rebalance {
-    /// Partitions that are now ours, and where each was left.
+    /// Partitions that are now ours, and where each was left; `None` when it begins elsewhere, because nothing was
+    /// committed or [`From`] said so.
     Assigned(Vec<(LogPartition, Option<Committed>)>),
     /// Partitions that were handed over in order: what could be committed was.
     Revoked(Vec<LogPartition>),
@@ -56,6 +58,9 @@ pub enum Rebalance {
 }
 
 /// Where to begin when nothing was committed, or in spite of it.
+///
+/// It decides at the first assignment of a process only, and is committed at once, so that a rebalance never reads
+/// again what the group has read: later assignments begin at what was committed, or at the earliest record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum From {
     /// At what was committed; at the earliest record where nothing was.
@@ -92,7 +97,7 @@ pub enum Error {
 /// A source of records for one worker.
 pub trait Consumer {
     /// Waits at most `wait` for records and hands each to `visit`, in offset order within a partition. Returns how
-    /// many there were.
+    /// many there were. An event of the group ends the wait early.
     ///
     /// Records of a partition are visited only after [`Consumer::rebalances`] has told of its assignment.
     ///
