@@ -220,16 +220,16 @@ impl Merge {
     /// Sums the panes of the window that ends where `end` begins, apart by namespace.
     fn window(&self, edges: &EdgeTable, end: Pane) -> Vec<ClosedWindow> {
         let start = end.minus(self.spec.panes_per_window());
-        let mut sums: HashMap<EdgeIdx, Totals, RandomState> = HashMap::default();
+        let mut sums = Sums::new(edges.len());
         for pane in self.panes.range(start..end).map(|(_, it)| it) {
             for slot in &pane.slots {
                 if let Some((totals, _)) = slot.sum() {
-                    sums.entry(slot.edge).and_modify(|it| it.absorb(&totals)).or_insert(totals);
+                    sums.add(slot.edge, &totals);
                 }
             }
         }
         let mut by_namespace: BTreeMap<Name, Vec<WindowEdge>> = BTreeMap::new();
-        for (idx, totals) in sums {
+        for (idx, totals) in sums.rows {
             // Hosts have no namespace; nothing is recommended for them.
             let Some(edge) = edges.row(idx).map(|row| &row.edge) else { continue };
             let Some(namespace) = edge.subject.namespace.clone() else { continue };
@@ -294,5 +294,29 @@ impl MergeSlot {
             revision = revision.saturating_add(u64::try_from(upto.0).unwrap_or(0));
         }
         Some((totals, revision))
+    }
+}
+
+/// Sums by edge. Edges are dense numbers, so the way to a row is an index: a window of many panes is mostly this.
+struct Sums {
+    rows: Vec<(EdgeIdx, Totals)>,
+    // Place in `rows` plus one; 0 for none.
+    places: Vec<u32>,
+}
+
+impl Sums {
+    fn new(edges: usize) -> Self {
+        Self { rows: Vec::new(), places: vec![0; edges] }
+    }
+
+    fn add(&mut self, edge: EdgeIdx, totals: &Totals) {
+        let Some(place) = self.places.get_mut(edge.0 as usize) else { return };
+        match place.checked_sub(1).and_then(|it| self.rows.get_mut(it as usize)) {
+            Some((_, sum)) => sum.absorb(totals),
+            None => {
+                self.rows.push((edge, *totals));
+                *place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+            }
+        }
     }
 }
