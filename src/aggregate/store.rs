@@ -9,10 +9,11 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 use super::pane::{Pane, Spec};
+use super::policy_counts::{PolicyCounts, PolicyTotals};
 use super::report::{EdgeDigest, EdgeReport};
 use super::totals::Totals;
 use crate::evaluate::{Judgement, Outcome};
-use crate::model::{Edge, EndpointKind, EventTime, Name};
+use crate::model::{Edge, EndpointKind, EventTime, Name, PolicyId};
 use crate::policy::Revision;
 
 /// How much the store keeps.
@@ -53,6 +54,7 @@ pub struct EdgeStore {
     newest: AtomicI64,
     edges: AtomicU64,
     refused: AtomicU64,
+    policies: PolicyCounts,
 }
 
 /// An edge with its counts, pane by pane.
@@ -66,7 +68,15 @@ pub struct StoredEdge {
     pub policy_set: Revision,
     /// What the policies say.
     pub judgement: Arc<Judgement>,
-    panes: BTreeMap<Pane, (u64, Totals)>,
+    panes: BTreeMap<Pane, StoredPane>,
+}
+
+/// The counts of one pane, and the policy set under which they were counted last.
+#[derive(Clone, Copy, Debug)]
+struct StoredPane {
+    revision: u64,
+    policy_set: Revision,
+    totals: Totals,
 }
 
 impl StoredEdge {
@@ -80,20 +90,24 @@ impl StoredEdge {
         }
     }
 
-    fn absorb(&mut self, report: &EdgeReport) {
-        let (revision, totals) = self.panes.entry(report.pane).or_insert((report.revision, report.totals));
-        if report.revision >= *revision {
-            *revision = report.revision;
-            *totals = report.totals;
+    /// Takes the report's counts, unless later ones are known. Returns how many flows are new under its policy set.
+    fn absorb(&mut self, report: &EdgeReport) -> u64 {
+        let EdgeReport { revision, policy_set, totals, .. } = *report;
+        let before = self.panes.get(&report.pane);
+        if before.is_some_and(|it| it.revision > revision) {
+            return 0;
         }
+        let counted = before.filter(|it| it.policy_set == policy_set).map_or(0, |it| it.totals.flows);
+        self.panes.insert(report.pane, StoredPane { revision, policy_set, totals });
+        totals.flows.saturating_sub(counted)
     }
 
     /// Returns the sum over the panes that are kept.
     #[must_use]
     pub fn totals(&self) -> Option<Totals> {
         let mut panes = self.panes.values();
-        let (_, mut sum) = *panes.next()?;
-        panes.for_each(|(_, totals)| sum.absorb(totals));
+        let mut sum = panes.next()?.totals;
+        panes.for_each(|it| sum.absorb(&it.totals));
         Some(sum)
     }
 }
@@ -111,12 +125,20 @@ impl EdgeStore {
             newest: AtomicI64::new(i64::MIN),
             edges: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            policies: PolicyCounts::default(),
         }
     }
 
     /// Names the policy set in force here: its judgements are preferred to those of others.
     pub fn set_current(&self, policy_set: Revision) {
         self.current.store(policy_set.0, Ordering::Relaxed);
+        self.policies.keep(policy_set);
+    }
+
+    /// Returns what the policy at `place` of the set in force did with the flows of every report that was applied.
+    #[must_use]
+    pub fn policy_totals(&self, place: u32, id: &PolicyId) -> PolicyTotals {
+        self.policies.of(self.current(), place, id)
     }
 
     /// Returns the policy set in force here.
@@ -220,7 +242,8 @@ impl EdgeStore {
             self.edges.fetch_add(1, Ordering::Relaxed);
         }
         let edge = edges.entry(report.digest).or_insert_with(|| StoredEdge::of(report));
-        edge.absorb(report);
+        let news = edge.absorb(report);
+        self.policies.add(report.policy_set, &report.judgement, news);
         let current = self.current();
         if report.policy_set == current || edge.policy_set != current {
             edge.policy_set = report.policy_set;

@@ -8,12 +8,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::api::{Answer, Api, parameters};
 use super::page::{Listing, Page, limit};
 use super::problem::{Kind, Problem};
+use crate::aggregate::PolicyTotals;
 use crate::model::Direction;
 use crate::policy::Policy;
 use crate::sink::render::{DirectionRecord, PolicyRecord, Text};
-use crate::telemetry::{PolicySlot, TransitionLabel};
 
-/// What a staged policy would have done with the flows that this process has read since it started.
+/// What a staged policy would have done with the flows of the whole group, as far back as results are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct PolicyCountsItem {
     /// Flows that the policy selects and that could be judged.
@@ -28,15 +28,10 @@ pub struct PolicyCountsItem {
     pub indeterminate: u64,
 }
 
-impl From<&PolicySlot> for PolicyCountsItem {
-    fn from(slot: &PolicySlot) -> Self {
-        Self {
-            evaluated: slot.evaluated(),
-            newly_denied: slot.denied(TransitionLabel::NewlyDenied),
-            already_denied: slot.denied(TransitionLabel::AlreadyDenied),
-            newly_allowed: slot.newly_allowed(),
-            indeterminate: slot.indeterminate(),
-        }
+impl From<PolicyTotals> for PolicyCountsItem {
+    fn from(totals: PolicyTotals) -> Self {
+        let PolicyTotals { evaluated, already_denied, undetermined, newly_denied, newly_allowed } = totals;
+        Self { evaluated, newly_denied, already_denied, newly_allowed, indeterminate: undetermined }
     }
 }
 
@@ -66,9 +61,9 @@ pub struct PolicyItem {
 }
 
 impl PolicyItem {
-    /// Makes the item of the policy at `place`, with the counters of a staged one.
+    /// Makes the item of the policy at `place`, with the counts of a staged one.
     #[must_use]
-    pub fn new(place: usize, policy: &Policy, counters: Option<&PolicySlot>) -> Self {
+    pub fn new(place: usize, policy: &Policy, totals: Option<PolicyTotals>) -> Self {
         let directions = [Direction::Ingress, Direction::Egress];
         Self {
             place: place as u64,
@@ -83,7 +78,7 @@ impl PolicyItem {
                 .collect(),
             ingress_rules: policy.ingress.len() as u64,
             egress_rules: policy.egress.len() as u64,
-            counts: counters.map(PolicyCountsItem::from),
+            counts: totals.map(PolicyCountsItem::from),
         }
     }
 }

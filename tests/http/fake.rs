@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use flowstage::aggregate::{EdgeDigest, EdgeReport, EdgeStore, Finality, Pane, Spec, StoreLimits, Totals};
+use flowstage::aggregate::{
+    EdgeDigest, EdgeReport, EdgeStore, Finality, Pane, PolicyTotals, Spec, StoreLimits, Totals,
+};
 use flowstage::evaluate::{Answer, Judgement, Missing, Outcome, Verdict};
 use flowstage::http::{
     CountersItem, EdgePage, EvidenceItem, MemberItem, PartitionItem, PipelineStatus, PolicyItem,
@@ -182,9 +184,10 @@ pub(crate) fn policies(metrics: &Metrics) -> Vec<PolicyItem> {
     let slot = counters.get(0).unwrap();
     let denied = DeniedFlows { flows: 4, connections: 4, bytes: 4 };
     slot.add_denied(DirectionLabel::Ingress, TransitionLabel::NewlyDenied, denied, 1.0);
+    let totals = PolicyTotals { newly_denied: 4, ..PolicyTotals::default() };
     (0..5)
         .map(|place| match place {
-            0 => PolicyItem::new(place, &policy(staged_policy("shop")), Some(slot)),
+            0 => PolicyItem::new(place, &policy(staged_policy("shop")), Some(totals)),
             _ => {
                 let id = PolicyId {
                     kind: PolicyKind::NetworkPolicy,
