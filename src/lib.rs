@@ -82,6 +82,7 @@
 //! - Every queue, map and label set has a bound; reaching it is counted and named.
 
 pub mod aggregate;
+pub mod catalog;
 pub mod decode;
 pub mod engine;
 pub mod evaluate;

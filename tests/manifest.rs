@@ -96,7 +96,7 @@ fn manifests(folder: PathBuf) -> Vec<PathBuf> {
 fn what_clusters_printed_is_read_but_for_kinds_that_are_no_policy() {
     let Some(data) = test_data("objects of recorded clusters") else { return };
     let mut read = 0;
-    for folder in ["fixtures/k8s-topologies", "fixtures/recipes", "fixtures/calico-real"] {
+    for folder in ["fixtures/k8s-topologies", "fixtures/recipes/policies", "fixtures/calico-real"] {
         for file in manifests(data.join(folder)) {
             let text = std::fs::read_to_string(&file).unwrap();
             match manifest::read(&text, &file.display().to_string()) {
