@@ -46,7 +46,10 @@
 //! | [`engine`] | pure | the one owner of a worker's state |
 //! | [`sink`] | shell | results to the world |
 //! | [`telemetry`] | shell | metrics, logs |
+//! | [`generate`] | pure | flow records of well-known applications, from a seed |
 //! | [`pipeline`] | shell | wires the stages |
+//! | [`config`] | shell | defaults, file, environment and flags as one configuration |
+//! | [`cli`] | shell | the command line |
 //!
 //! A room imports only rooms before it; `tests/architecture.rs` holds the table.
 //!
@@ -83,6 +86,8 @@
 
 pub mod aggregate;
 pub mod catalog;
+pub mod cli;
+pub mod config;
 pub mod decode;
 pub mod engine;
 pub mod evaluate;

@@ -1,2 +1,7 @@
 //! The `flowstage` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flowstage::cli::main()
+}

@@ -1,0 +1,55 @@
+//! All subcommands.
+
+use clap::{Parser, Subcommand};
+
+use super::complaint::Exit;
+use super::globals::Globals;
+use super::{completions, configuration, generate, version};
+
+/// Rehearses network policies against real flow logs.
+#[derive(Parser, Debug)]
+#[command(name = "flowstage", version, about, long_about = None, subcommand_required = true)]
+#[command(after_help = "Exit codes: 0 fine, 1 failure, 2 wrong use, 3 findings, 4 partly undetermined.")]
+pub(super) struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What can be done. Each variant's arguments and work stand in a file of its name.
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Write flow records of well-known applications to a file or to Kafka
+    Generate(Box<generate::Args>),
+    /// Check or print the configuration
+    #[command(subcommand)]
+    Config(configuration::Action),
+    /// Print the version of the program and of what it is built with
+    Version,
+    /// Print a script that completes this program's commands in a shell
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let Self { globals, command } = self;
+        match command {
+            Command::Generate(args) => generate::run(&args, &globals),
+            Command::Config(action) => configuration::run(&action, &globals),
+            Command::Version => version::run(),
+            Command::Completions(args) => completions::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

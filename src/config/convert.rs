@@ -1,0 +1,105 @@
+//! From the configuration to what the stages take, and what the settings must be together.
+
+use super::error::{Error, Origin};
+use super::layers::Loaded;
+use super::sections::{Bounds, Config, Log, Partials, Publish, Windows};
+use crate::aggregate::{Limits, Settings, Spec, SpecError, StoreLimits};
+use crate::pipeline::Pace;
+use crate::telemetry::LogOptions;
+
+impl Config {
+    /// Returns how event time is cut.
+    ///
+    /// # Errors
+    ///
+    /// When width, slide, lateness and skew do not fit each other; never for a configuration that was loaded.
+    pub fn window_spec(&self) -> Result<Spec, SpecError> {
+        let Windows { width, slide, lateness, skew } = self.windows;
+        Spec::new(width, slide, lateness, skew)
+    }
+
+    /// Returns how the log is folded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::window_spec`].
+    pub fn fold_settings(&self) -> Result<Settings, SpecError> {
+        let Bounds { edges_per_subject, edges_per_pane, .. } = self.limits;
+        let Partials { mode: _, partitions } = self.partials;
+        let limits = Limits { edges_per_subject, edges_per_pane };
+        Ok(Settings { spec: self.window_spec()?, limits, merge_partitions: partitions })
+    }
+
+    /// Returns how workers keep time.
+    #[must_use]
+    pub const fn pace(&self) -> Pace {
+        let Publish { flush_interval, publish_interval, idle_after, drain_timeout } = self.publish;
+        Pace { flush: flush_interval, publish: publish_interval, idle: idle_after, drain: drain_timeout }
+    }
+
+    /// Returns how much readers see.
+    #[must_use]
+    pub const fn store_limits(&self) -> StoreLimits {
+        let Bounds { store_edges, deny_retention, .. } = self.limits;
+        StoreLimits { edges_max: store_edges, deny_retention }
+    }
+
+    /// Returns what is logged.
+    #[must_use]
+    pub fn log_options(&self) -> LogOptions {
+        let Log { level, format } = &self.log;
+        LogOptions { filter: level.clone(), format: *format }
+    }
+}
+
+/// Checks what no single key can: settings against each other.
+pub(super) fn check(loaded: &Loaded) -> Vec<Error> {
+    let config = &loaded.config;
+    let mut errors = Vec::new();
+    let mut refuse = |key: &str, cause: String| {
+        let origin = loaded.origins.get(key).cloned().unwrap_or(Origin::Default);
+        errors.push(Error::Value { origin, key: key.to_owned(), cause });
+    };
+    match config.window_spec() {
+        Ok(_) => {}
+        Err(error @ SpecError::Slide) => refuse("windows.slide", error.to_string()),
+        // Of the keys that do not fit each other the one that somebody set is told.
+        Err(error @ SpecError::Width { .. }) => {
+            refuse(set_by_hand(loaded, &["windows.width", "windows.slide"]), error.to_string());
+        }
+        Err(error @ SpecError::OpenPanes { .. }) => {
+            let keys = ["windows.lateness", "windows.skew", "windows.slide"];
+            refuse(set_by_hand(loaded, &keys), error.to_string());
+        }
+    }
+    for (key, duration) in [
+        ("policies.poll_interval", config.policies.poll_interval),
+        ("publish.flush_interval", config.publish.flush_interval),
+        ("publish.publish_interval", config.publish.publish_interval),
+    ] {
+        if duration.is_zero() {
+            refuse(key, "must be longer than nothing".to_owned());
+        }
+    }
+    let topics = &config.kafka.topics;
+    let all = [
+        ("kafka.topics.flows", &topics.flows),
+        ("kafka.topics.partials", &topics.partials),
+        ("kafka.topics.edges", &topics.edges),
+        ("kafka.topics.denies", &topics.denies),
+        ("kafka.topics.recommendations", &topics.recommendations),
+        ("kafka.topics.dead_letters", &topics.dead_letters),
+    ];
+    for (place, (key, topic)) in all.iter().enumerate() {
+        if let Some((other, _)) = all.iter().take(place).find(|(_, it)| it == topic) {
+            refuse(key, format!("`{topic}` is `{other}` already"));
+        }
+    }
+    errors
+}
+
+/// Returns the first of the keys that is not at its default.
+fn set_by_hand(loaded: &Loaded, keys: &[&'static str]) -> &'static str {
+    let set = keys.iter().find(|it| loaded.origins.contains_key(**it)).or(keys.first());
+    set.copied().unwrap_or("windows.width")
+}
