@@ -19,13 +19,19 @@ fn record(random: &mut ChaCha8Rng, labels: usize, policies: usize, statistics: b
     let app = random.random_range(0..400);
     let peer = random.random_range(0..400);
     let label_list = |app: usize| {
-        let mut list = vec![format!("\"app.kubernetes.io/name=service-{app}\""), format!("\"tier=t{}\"", app % 4)];
+        let mut list =
+            vec![format!("\"app.kubernetes.io/name=service-{app}\""), format!("\"tier=t{}\"", app % 4)];
         list.extend((2..labels).map(|it| format!("\"example.com/label-{it}=value-{}\"", app % (it * 7))));
         list.join(",")
     };
     let hits = |staged: &str| {
-        let mut list: Vec<_> = (0..policies - 1).map(|it| format!("\"{it}|tier-{it}|gnp:tier-{it}.base|pass|{it}\"")).collect();
-        list.push(format!("\"{}|default|{staged}np:team-{}/service-{peer}|allow|3\"", policies - 1, peer % 40));
+        let mut list: Vec<_> =
+            (0..policies - 1).map(|it| format!("\"{it}|tier-{it}|gnp:tier-{it}.base|pass|{it}\"")).collect();
+        list.push(format!(
+            "\"{}|default|{staged}np:team-{}/service-{peer}|allow|3\"",
+            policies - 1,
+            peer % 40
+        ));
         list.join(",")
     };
     let start = 1_790_000_000 + random.random_range(0..3_600);
@@ -110,7 +116,8 @@ struct Policies {
 fn decode(criterion: &mut Criterion) {
     for (shape, labels, policies, statistics) in [("usual", 4, 2, false), ("large", 6, 3, true)] {
         let mut random = ChaCha8Rng::seed_from_u64(7);
-        let records: Vec<_> = (0..RECORDS).map(|_| record(&mut random, labels, policies, statistics)).collect();
+        let records: Vec<_> =
+            (0..RECORDS).map(|_| record(&mut random, labels, policies, statistics)).collect();
         let bytes = records.iter().map(String::len).sum::<usize>() / RECORDS;
         let mut group = criterion.benchmark_group(format!("decode/{shape}_{bytes}B"));
         group.throughput(Throughput::Elements(RECORDS as u64));
@@ -118,14 +125,17 @@ fn decode(criterion: &mut Criterion) {
             let mut decoder = Decoder::new(Format::Auto);
             bencher.iter(|| {
                 for record in &records {
-                    black_box(decoder.decode(black_box(record.as_bytes())).expect("the record is well-formed"));
+                    black_box(
+                        decoder.decode(black_box(record.as_bytes())).expect("the record is well-formed"),
+                    );
                 }
             });
         });
         group.bench_function("serde_json_owned", |bencher| {
             bencher.iter(|| {
                 for record in &records {
-                    let plain: Plain = serde_json::from_slice(black_box(record.as_bytes())).expect("well-formed");
+                    let plain: Plain =
+                        serde_json::from_slice(black_box(record.as_bytes())).expect("well-formed");
                     black_box(plain);
                 }
             });

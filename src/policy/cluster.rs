@@ -94,9 +94,9 @@ pub struct Profile {
     /// Labels that endpoints with this profile inherit.
     pub labels_to_apply: LabelSet,
     /// Rules for traffic into the endpoint.
-    pub ingress: Vec<super::Rule>,
+    pub ingress: Vec<super::rule::Rule>,
     /// Rules for traffic out of the endpoint.
-    pub egress: Vec<super::Rule>,
+    pub egress: Vec<super::rule::Rule>,
 }
 
 /// One port of a Service's endpoints.
