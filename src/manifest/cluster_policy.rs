@@ -6,17 +6,17 @@
 //!
 //! Source of the conversion: `projectcalico/calico`, `libcalico-go/lib/backend/k8s/conversion`.
 
+use super::cluster_port::{self, Malformed, PortForm};
 use super::kubernetes_policy::{namespace_match, namespace_match_out};
 use super::label_selector::{self, Selects};
 use super::meta::{self, Meta};
 use super::out::{Out, OutMap};
-use super::port_group::{self, PROTOCOLS, PortGroup, PortGroups};
+use super::port_group;
 use super::reader::{Context, Field, Fields, shown};
-use super::values::port_number;
 use super::write::Inexpressible;
-use crate::model::{Action, Direction, IpNet, Name, PolicyId, PolicyKind, Protocol};
+use crate::model::{Action, Direction, IpNet, Name, PolicyId, PolicyKind};
 use crate::policy::{
-    EntityRule, GlobalScope, NamespaceMatch, Order, Policy, PortMatch, Rule, RuleAction, Selector, Types,
+    EntityRule, GlobalScope, NamespaceMatch, Order, Policy, Rule, RuleAction, Selector, Types,
 };
 
 /// The tiers of `ClusterNetworkPolicy`: the word in the object, and Calico's tier.
@@ -31,22 +31,21 @@ struct Dialect {
     api_version: &'static str,
     kind: &'static str,
     actions: &'static [(&'static str, Action)],
-    /// The field of a rule that holds protocols and ports.
-    ports: &'static str,
+    ports: PortForm,
 }
 
 const CLUSTER: Dialect = Dialect {
     api_version: "policy.networking.k8s.io/v1alpha2",
     kind: "ClusterNetworkPolicy",
     actions: &[("Accept", Action::Allow), ("Deny", Action::Deny), ("Pass", Action::Pass)],
-    ports: "protocols",
+    ports: PortForm::Protocols,
 };
 
 const ADMIN: Dialect = Dialect {
     api_version: "policy.networking.k8s.io/v1alpha1",
     kind: "AdminNetworkPolicy",
     actions: &[("Allow", Action::Allow), ("Deny", Action::Deny), ("Pass", Action::Pass)],
-    ports: "ports",
+    ports: PortForm::Ports,
 };
 
 const BASELINE: Dialect = Dialect {
@@ -159,10 +158,7 @@ fn read_rule(cx: &mut Context, at: &Field<'_>, direction: Direction, dialect: Di
         Some(it) => it.list(cx).iter().map(|it| read_peer(cx, it, direction)).collect(),
         None => Ok(Vec::new()),
     };
-    let groups = match dialect.ports {
-        "ports" => read_ports(cx, &mut fields),
-        _ => read_protocols(cx, &mut fields),
-    };
+    let groups = cluster_port::read(cx, &mut fields, dialect.ports);
     fields.finish(cx);
     let Some(action) = action else { return Vec::new() };
     match (peers, groups) {
@@ -190,9 +186,6 @@ const fn peer_key(direction: Direction) -> &'static str {
         Direction::Egress => "to",
     }
 }
-
-/// Why Calico cannot render a rule.
-struct Malformed(String);
 
 fn read_peer(cx: &mut Context, at: &Field<'_>, direction: Direction) -> Result<EntityRule, Malformed> {
     let Some(mut fields) = at.map(cx) else { return Ok(EntityRule::default()) };
@@ -235,99 +228,6 @@ fn read_peer(cx: &mut Context, at: &Field<'_>, direction: Direction) -> Result<E
         }
         _ => Err(Malformed("a peer is of exactly one kind".into())),
     }
-}
-
-/// Takes `protocols` of a rule of `ClusterNetworkPolicy`.
-fn read_protocols(cx: &mut Context, fields: &mut Fields<'_>) -> Result<Vec<PortGroup>, Malformed> {
-    let mut groups = PortGroups::default();
-    for at in fields.list(cx, "protocols") {
-        let Some(mut entry) = at.map(cx) else { continue };
-        let mut found = Vec::new();
-        for (key, protocol) in [("tcp", Protocol::TCP), ("udp", Protocol::UDP), ("sctp", Protocol::SCTP)] {
-            if let Some(it) = entry.take(key) {
-                found.push((Some(protocol), read_destination_port(cx, &it)?));
-            }
-        }
-        if let Some(name) = entry.text(cx, "destinationNamedPort") {
-            found.push((None, Some(PortMatch::Named(Name::from(name)))));
-        }
-        entry.finish(cx);
-        match <[_; 1]>::try_from(found) {
-            Ok([(protocol, port)]) => groups.add(protocol, port),
-            Err(_) => return Err(Malformed("a protocol is of exactly one kind".into())),
-        }
-    }
-    Ok(groups.finish())
-}
-
-fn read_destination_port(cx: &mut Context, at: &Field<'_>) -> Result<Option<PortMatch>, Malformed> {
-    let Some(mut fields) = at.map(cx) else { return Ok(None) };
-    let port = fields.take("destinationPort");
-    fields.finish(cx);
-    let Some(mut port) = port.and_then(|it| it.map(cx)) else { return Ok(None) };
-    let number = port.take("number").and_then(|it| port_number(cx, &it));
-    let range = port.take("range").map(|it| read_range(cx, &it));
-    port.finish(cx);
-    match (number, range) {
-        (Some(number), None) => Ok(Some(PortMatch::Range(number, number))),
-        (None, Some(range)) => range.map(Some),
-        (Some(_), Some(_)) | (None, None) => {
-            Err(Malformed("a port is given by one of `number` and `range`".into()))
-        }
-    }
-}
-
-fn read_range(cx: &mut Context, at: &Field<'_>) -> Result<PortMatch, Malformed> {
-    let Some(mut fields) = at.map(cx) else { return Err(Malformed("a range has `start` and `end`".into())) };
-    let start = fields.need(cx, "start").and_then(|it| port_number(cx, &it));
-    let end = fields.need(cx, "end").and_then(|it| port_number(cx, &it));
-    fields.finish(cx);
-    range(start, end)
-}
-
-fn range(start: Option<u16>, end: Option<u16>) -> Result<PortMatch, Malformed> {
-    match (start, end) {
-        (Some(start), Some(end)) if start <= end => Ok(PortMatch::Range(start, end)),
-        (Some(_), Some(_)) => Err(Malformed("a range is upside down".into())),
-        (None, _) | (_, None) => Err(Malformed("a range has `start` and `end`".into())),
-    }
-}
-
-/// Takes `ports` of a rule of the older kinds.
-fn read_ports(cx: &mut Context, fields: &mut Fields<'_>) -> Result<Vec<PortGroup>, Malformed> {
-    let mut groups = PortGroups::default();
-    for at in fields.list(cx, "ports") {
-        let Some(mut entry) = at.map(cx) else { continue };
-        let number = entry.take("portNumber");
-        let ports = entry.take("portRange");
-        let name = entry.text(cx, "namedPort");
-        entry.finish(cx);
-        let (protocol, port) = match (number, ports, name) {
-            (Some(it), None, None) => {
-                let Some(mut it) = it.map(cx) else { continue };
-                let protocol = read_protocol(cx, &mut it);
-                let port = it.need(cx, "port").and_then(|it| port_number(cx, &it));
-                it.finish(cx);
-                (protocol, range(port, port)?)
-            }
-            (None, Some(it), None) => {
-                let Some(mut fields) = it.map(cx) else { continue };
-                let protocol = read_protocol(cx, &mut fields);
-                let start = fields.need(cx, "start").and_then(|it| port_number(cx, &it));
-                let end = fields.need(cx, "end").and_then(|it| port_number(cx, &it));
-                fields.finish(cx);
-                (protocol, range(start, end)?)
-            }
-            (None, None, Some(name)) => (None, PortMatch::Named(Name::from(name))),
-            _ => return Err(Malformed("a port is of exactly one kind".into())),
-        };
-        groups.add(protocol, Some(port));
-    }
-    Ok(groups.finish())
-}
-
-fn read_protocol(cx: &mut Context, fields: &mut Fields<'_>) -> Option<Protocol> {
-    fields.take("protocol").map_or(Some(Protocol::TCP), |it| it.one_of(cx, "protocol", &PROTOCOLS))
 }
 
 /// Writes a policy of one of the three kinds, each in its own form.
@@ -389,17 +289,11 @@ fn write_rule(rule: &Rule, direction: Direction, dialect: Dialect) -> Option<Out
         [(key, name)] if key == "name" => Some(name.as_str()),
         _ => return None,
     };
-    let ports = match dialect.ports {
-        "ports" => ports_out(&group)?,
-        _ => protocols_out(&group)?,
-    };
-    Some(
-        OutMap::new()
-            .put_some("name", name)
-            .put("action", *word)
-            .put_list(peer_key(direction), [peer_out(&peer, direction)?])
-            .put_list(dialect.ports, ports),
-    )
+    let map = OutMap::new()
+        .put_some("name", name)
+        .put("action", *word)
+        .put_list(peer_key(direction), [peer_out(&peer, direction)?]);
+    cluster_port::write(map, &group, dialect.ports)
 }
 
 fn peer_out(peer: &EntityRule, direction: Direction) -> Option<OutMap> {
@@ -422,53 +316,4 @@ fn peer_out(peer: &EntityRule, direction: Direction) -> Option<OutMap> {
         }
         _ => None,
     }
-}
-
-fn protocols_out(group: &PortGroup) -> Option<Vec<Out>> {
-    let Some(protocol) = group.protocol else { return named_out(group, "destinationNamedPort") };
-    let (name, _) = PROTOCOLS.iter().find(|(_, it)| *it == protocol)?;
-    let entry = |port: OutMap| Out::from(OutMap::new().put(name.to_ascii_lowercase(), port));
-    if group.ports.is_empty() {
-        return Some(vec![entry(OutMap::new())]);
-    }
-    let ports = group.ports.iter().map(|it| match it {
-        PortMatch::Named(_) => None,
-        PortMatch::Range(first, last) => {
-            let port = if first == last {
-                OutMap::new().put("number", i64::from(*first))
-            } else {
-                let range = OutMap::new().put("start", i64::from(*first)).put("end", i64::from(*last));
-                OutMap::new().put("range", range)
-            };
-            Some(entry(OutMap::new().put("destinationPort", port)))
-        }
-    });
-    ports.collect()
-}
-
-fn ports_out(group: &PortGroup) -> Option<Vec<Out>> {
-    let Some(protocol) = group.protocol else { return named_out(group, "namedPort") };
-    let (name, _) = PROTOCOLS.iter().find(|(_, it)| *it == protocol)?;
-    let entry = || OutMap::new().put("protocol", *name);
-    let ports = group.ports.iter().map(|it| match it {
-        PortMatch::Named(_) => None,
-        PortMatch::Range(first, last) if first == last => {
-            Some(OutMap::new().put("portNumber", entry().put("port", i64::from(*first))).into())
-        }
-        PortMatch::Range(first, last) => {
-            let range = entry().put("start", i64::from(*first)).put("end", i64::from(*last));
-            Some(OutMap::new().put("portRange", range).into())
-        }
-    });
-    // These kinds cannot name a protocol without a port.
-    if group.ports.is_empty() { None } else { ports.collect() }
-}
-
-/// Ports that have a name and no protocol.
-fn named_out(group: &PortGroup, key: &str) -> Option<Vec<Out>> {
-    let ports = group.ports.iter().map(|it| match it {
-        PortMatch::Named(name) => Some(OutMap::new().put(key, name).into()),
-        PortMatch::Range(..) => None,
-    });
-    ports.collect()
 }

@@ -106,15 +106,17 @@ fn ports(cx: &mut Context, fields: &mut Fields<'_>, key: &'static str, site: &Si
 /// Reads a selector of namespaces.
 fn namespace_match(cx: &mut Context, at: &Field<'_>) -> Option<NamespaceMatch> {
     let selector = selector(cx, at)?;
-    match selector.root() {
-        Node::All => Some(NamespaceMatch::Any),
-        Node::Global => Some(NamespaceMatch::Global),
-        _ if selector.any(&|it| matches!(it, Node::Global)) => {
-            cx.error(at, "`global()` must stand alone");
-            None
-        }
-        _ => Some(NamespaceMatch::Labels(selector)),
+    if *selector.root() == Node::All {
+        return Some(NamespaceMatch::Any);
     }
+    if *selector.root() == Node::Global {
+        return Some(NamespaceMatch::Global);
+    }
+    if selector.any(&|it| matches!(it, Node::Global)) {
+        cx.error(at, "`global()` must stand alone");
+        return None;
+    }
+    Some(NamespaceMatch::Labels(selector))
 }
 
 fn service_accounts(cx: &mut Context, at: &Field<'_>) -> Option<ServiceAccountMatch> {

@@ -125,10 +125,10 @@ fn expression_out(term: &Node) -> Option<Out> {
         Node::In(key, values) if !values.is_empty() => out(key, "In").put_list("values", values).into(),
         Node::NotIn(key, values) if !values.is_empty() => out(key, "NotIn").put_list("values", values).into(),
         Node::Has(key) => out(key, "Exists").into(),
-        Node::Not(operand) => match &**operand {
-            Node::Has(key) => out(key, "DoesNotExist").into(),
-            _ => return None,
-        },
+        Node::Not(operand) => {
+            let Node::Has(key) = &**operand else { return None };
+            out(key, "DoesNotExist").into()
+        }
         Node::Ne(key, value) => out(key, "NotIn").put_list("values", [value]).into(),
         Node::All
         | Node::Global

@@ -32,6 +32,7 @@ mod calico_object;
 mod calico_policy;
 mod cluster_object;
 mod cluster_policy;
+mod cluster_port;
 mod entity;
 mod kubernetes_policy;
 mod label_selector;
@@ -50,6 +51,9 @@ mod reader;
 mod revision;
 mod tree;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use assembly::{Assembled, assemble};
 pub use error::{Error, Place, Warning};

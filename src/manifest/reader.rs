@@ -198,6 +198,14 @@ impl<'t> Field<'t> {
         }
     }
 
+    /// Tells whether YAML takes the scalar for a text: it is quoted, or no number, boolean or nothing.
+    pub(super) fn is_text(&self) -> bool {
+        match &self.node.value {
+            Value::Scalar { text, style } => *style == Style::Quoted || Plain::of(text) == Plain::Text,
+            Value::List(_) | Value::Map(_) => false,
+        }
+    }
+
     /// Reads one of the words of an enumeration.
     pub(super) fn one_of<T: Copy>(&self, cx: &mut Context, what: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(cx)?;
@@ -360,8 +368,14 @@ impl Plain {
         const BOOLEANS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
         match text {
             "" | "~" | "null" | "Null" | "NULL" => return Self::Null,
-            _ if BOOLEANS.iter().any(|it| text.eq_ignore_ascii_case(it)) => return Self::Boolean,
             _ => {}
+        }
+        // Written small, large, or with a large first letter.
+        let tail = text.get(1..).unwrap_or("");
+        let cased =
+            tail.chars().all(|it| it.is_ascii_lowercase()) || text.chars().all(|it| it.is_ascii_uppercase());
+        if cased && BOOLEANS.iter().any(|it| text.eq_ignore_ascii_case(it)) {
+            return Self::Boolean;
         }
         let digits = text.trim_start_matches(['-', '+']);
         let radix = |prefix: &str, radix| {

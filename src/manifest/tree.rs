@@ -89,6 +89,10 @@ pub(super) fn parse(text: &str) -> (Vec<Node<'_>>, Option<SyntaxError>) {
     (builder.documents, None)
 }
 
+fn too_deep() -> String {
+    format!("the document nests deeper than {DEPTH_MAX} levels")
+}
+
 fn syntax_error(text: &str, error: &granit_parser::ScanError) -> SyntaxError {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
     let tab_before = |line: &str| line.trim_start_matches(' ').starts_with('\t');
@@ -100,10 +104,14 @@ fn syntax_error(text: &str, error: &granit_parser::ScanError) -> SyntaxError {
             | ErrorKind::TabInPlainScalar
             | ErrorKind::TabAtBlockScalarStart
     ) || text.lines().nth(line.saturating_sub(1)).is_some_and(tab_before);
+    let cause = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(),
+        _ => format!("the YAML does not parse: {}", error.info()),
+    };
     SyntaxError {
         line,
         column,
-        cause: format!("the YAML does not parse: {}", error.info()),
+        cause,
         hint: tabbed.then(|| "a tab stands where only spaces may indent".into()),
     }
 }
@@ -193,8 +201,7 @@ impl<'t> Builder<'t> {
     fn enter(&mut self, line: usize, column: usize) -> Result<(), SyntaxError> {
         self.count(line, column)?;
         if self.open.len() >= DEPTH_MAX {
-            let cause = format!("the document nests deeper than {DEPTH_MAX} levels");
-            return Err(SyntaxError { line, column, cause, hint: None });
+            return Err(SyntaxError { line, column, cause: too_deep(), hint: None });
         }
         if let Some(Open::Map { map: OpenMap { key: None, .. }, .. }) = self.open.last() {
             let cause = "a list or mapping stands where a key is due".into();

@@ -109,7 +109,7 @@ pub(super) fn port(cx: &mut Context, at: &Field<'_>) -> Option<PortMatch> {
     let bounds = match text.split_once(':') {
         Some((first, last)) => (number(first).flatten(), number(last).flatten()),
         None => match number(text) {
-            None if is_port_name(text) => return Some(PortMatch::Named(Name::from(text))),
+            None if at.is_text() && is_port_name(text) => return Some(PortMatch::Named(Name::from(text))),
             found => (found.flatten(), found.flatten()),
         },
     };
