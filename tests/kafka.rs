@@ -10,5 +10,7 @@ mod support;
 mod group;
 #[path = "kafka/reading.rs"]
 mod reading;
+#[path = "kafka/sending.rs"]
+mod sending;
 #[path = "kafka/setup.rs"]
 mod setup;

@@ -9,4 +9,9 @@
 //!                                              +--> the same values, on every process that reads the topics
 //! ```
 
+mod kafka;
+mod port;
 pub mod render;
+
+pub use kafka::{KafkaProducer, Topics};
+pub use port::{Error, SendError};
