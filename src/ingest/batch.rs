@@ -180,8 +180,10 @@ pub(super) enum Entry<'b> {
         offset: i64,
         /// The broker's timestamp in milliseconds.
         timestamp: Option<i64>,
-        /// The value; empty for a tombstone.
-        value: &'b [u8],
+        /// The key; empty where there is none.
+        key: &'b [u8],
+        /// The value; none for a tombstone.
+        value: Option<&'b [u8]>,
     },
     /// Fetching the partition failed.
     Failed {
@@ -212,13 +214,18 @@ impl Batch<'_> {
                     partition: it.partition,
                     offset: it.offset,
                     timestamp: timestamp(it),
-                    value: bytes(it),
+                    // SAFETY: librdkafka gives `key_len` readable bytes at `key`, which live as long as the message.
+                    key: unsafe { bytes(it.key, it.key_len) }.unwrap_or_default(),
+                    // SAFETY: likewise.
+                    value: unsafe { bytes(it.payload, it.len) },
                 },
                 code => Entry::Failed {
                     partition: it.partition,
                     offset: it.offset,
                     code: code.into(),
-                    text: String::from_utf8_lossy(bytes(it)).into_owned(),
+                    // SAFETY: likewise; the payload of an error is its text.
+                    text: String::from_utf8_lossy(unsafe { bytes(it.payload, it.len) }.unwrap_or_default())
+                        .into_owned(),
                 },
             }
         })
@@ -234,12 +241,14 @@ impl Drop for Batch<'_> {
     }
 }
 
-fn bytes(message: &sys::rd_kafka_message_t) -> &[u8] {
-    if message.payload.is_null() {
-        return &[];
-    }
-    // SAFETY: librdkafka gives `len` readable bytes at `payload`, which live as long as the message.
-    unsafe { slice::from_raw_parts(message.payload.cast::<u8>().cast_const(), message.len) }
+/// Returns the bytes at a place, or none where it is null.
+///
+/// # Safety
+///
+/// Where it is not null, there are `len` readable bytes, for as long as the slice is used.
+unsafe fn bytes<'b>(start: *const c_void, len: usize) -> Option<&'b [u8]> {
+    // SAFETY: the caller says so.
+    (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start.cast::<u8>(), len) })
 }
 
 fn timestamp(message: &sys::rd_kafka_message_t) -> Option<i64> {

@@ -310,8 +310,9 @@ fn deliver(
     let (mut records, mut total, mut failure) = (0, 0, None);
     for entry in batch.iter() {
         match entry {
-            Entry::Record { partition, offset, timestamp, value } => {
+            Entry::Record { partition, offset, timestamp, key: _, value } => {
                 let source = LogPartition { log, partition };
+                let value = value.unwrap_or_default();
                 if positions.accept(source, offset) {
                     let timestamp = timestamp.map(EventTime::from_millis);
                     visit(Record { source, offset, timestamp, value });

@@ -157,7 +157,20 @@ impl KafkaConfig {
         Ok(config)
     }
 
-    /// Makes the settings of a reader without a group.
+    /// Makes the settings of a reader that joins no group. The client wants the name of one to assign partitions by
+    /// hand; with ours, a user who may read as a member may also read alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`KafkaConfig::client`].
+    pub(super) fn reader(&self) -> Result<ClientConfig, Error> {
+        let mut config = self.client()?;
+        // A member by hand would be a second holder of the name.
+        config.remove("group.instance.id");
+        Ok(config)
+    }
+
+    /// Makes the settings of a client that only asks.
     ///
     /// # Errors
     ///

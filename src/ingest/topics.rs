@@ -57,11 +57,7 @@ pub enum Creation {
 ///
 /// When no broker answers, a topic is missing and may not or cannot be made, or has the wrong number of partitions.
 pub fn ensure_topics(config: &KafkaConfig, creation: Creation, specs: &[TopicSpec]) -> Result<(), Error> {
-    let admin: AdminClient<DefaultClientContext> =
-        config.plain_client()?.create().map_err(|source| Error::Kafka {
-            context: "the settings of the Kafka client are not valid".to_owned(),
-            source: Some(source),
-        })?;
+    let admin = client(config)?;
     let client = admin.inner();
     let mut missing = Vec::new();
     for spec in specs {
@@ -78,6 +74,13 @@ pub fn ensure_topics(config: &KafkaConfig, creation: Creation, specs: &[TopicSpe
             missing.iter().try_for_each(|spec| await_topic(client, &config.brokers, spec))
         }
     }
+}
+
+fn client(config: &KafkaConfig) -> Result<AdminClient<DefaultClientContext>, Error> {
+    config.plain_client()?.create().map_err(|source| Error::Kafka {
+        context: "the settings of the Kafka client are not valid".to_owned(),
+        source: Some(source),
+    })
 }
 
 impl TopicSpec {
@@ -187,6 +190,15 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// How long a broker may take to answer at the start.
 const REACH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Returns how many partitions a topic has.
+///
+/// # Errors
+///
+/// When a property is not acceptable, no broker answers, or the topic does not exist.
+pub fn partition_count(config: &KafkaConfig, topic: &str) -> Result<usize, Error> {
+    partitions(client(config)?.inner(), &config.brokers, topic)
+}
 
 /// Returns how many partitions a topic has.
 ///

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use flowstage::ingest::{Consumer as _, From, KafkaConfig, KafkaConsumer, Log};
+use flowstage::ingest::{Consumer as _, From, KafkaConfig, KafkaConsumer, Log, TopicReader};
 use flowstage::model::EventTime;
+use flowstage::sink::KafkaProducer;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
@@ -19,6 +20,7 @@ scenarios! {
     reading_begins_where_it_is_told_and_goes_on_where_it_was,
     an_offset_that_is_gone_is_an_error_with_its_place,
     a_missing_topic_is_an_error_with_a_remedy,
+    a_topic_reader_reads_everything_and_tells_when_it_has_caught_up,
 }
 
 fn the_batch_poll_delivers_what_the_plain_poll_delivers(cluster: &Cluster<'_>) {
@@ -246,4 +248,51 @@ fn reading_goes_on_when_the_broker_comes_back() {
     let left = worker.assigned[&flows(0)].clone().unwrap();
     assert_eq!((left.offset, left.metadata.as_str()), (70, "seventy"));
     worker.close();
+}
+
+fn a_topic_reader_reads_everything_and_tells_when_it_has_caught_up(cluster: &Cluster<'_>) {
+    let (edges, denies) = (cluster.topic("edges", 3), cluster.topic("denies", 1));
+    let mut producer = KafkaProducer::<()>::new(&cluster.address(), "test", []).unwrap();
+    for it in 0..3_000 {
+        let (key, value) = (format!("k{}", it % 100), format!("v{it}"));
+        producer.send(&edges, None, Some(key.as_bytes()), Some(value.as_bytes())).unwrap();
+    }
+    producer.send(&edges, None, Some(b"k7"), None).unwrap();
+    producer.flush(DEADLINE).unwrap();
+
+    // The empty topic does not keep it from having caught up.
+    let mut reader = TopicReader::new(&cluster.config(&edges), &[&edges, &denies]).unwrap();
+    assert!(!reader.has_caught_up());
+    let mut view = BTreeMap::<String, Option<String>>::new();
+    let text = |it: &[u8]| String::from_utf8(it.to_vec()).unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    let mut count = 0;
+    while !reader.has_caught_up() {
+        assert!(Instant::now() < deadline, "{count} records and no end");
+        count += reader
+            .next(Duration::from_millis(20), &mut |it| {
+                assert_eq!(it.topic, 0);
+                view.insert(text(it.key), it.value.map(text));
+            })
+            .unwrap();
+    }
+    assert_eq!(count, 3_001);
+    assert_eq!(view.len(), 100);
+    for (key, value) in &view {
+        let expect = (key != "k7").then(|| format!("v{}", 2_900 + key[1..].parse::<u32>().unwrap()));
+        assert_eq!(*value, expect, "{key}");
+    }
+
+    // What comes later is read too, and it stays caught up.
+    producer.send(&denies, None, Some(b"d"), Some(b"late")).unwrap();
+    producer.flush(DEADLINE).unwrap();
+    let mut late = Vec::new();
+    while late.is_empty() {
+        assert!(Instant::now() < deadline, "what came later was not read");
+        reader
+            .next(Duration::from_millis(20), &mut |it| late.push((it.topic, text(it.value.unwrap()))))
+            .unwrap();
+    }
+    assert_eq!(late, [(1, "late".to_owned())]);
+    assert!(reader.has_caught_up());
 }
