@@ -1,5 +1,6 @@
 //! What stands in `deploy/`, held against the program and against the tools that will read it.
 
+mod configuration;
 mod image;
 mod kubernetes;
 mod prometheus;
