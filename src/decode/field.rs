@@ -124,23 +124,24 @@ const PREDICTED: usize = 64;
 /// This changes the cost only, never the answer.
 #[derive(Debug)]
 pub(super) struct Predictor {
-    last: [Field; PREDICTED],
+    // The name beside its field: looking it up would cost more than comparing it.
+    last: [(&'static str, Field); PREDICTED],
 }
 
 impl Predictor {
     /// Starts without experience.
     pub(super) const fn new() -> Self {
-        Self { last: [Field::StartTime; PREDICTED] }
+        Self { last: [(Field::StartTime.name(), Field::StartTime); PREDICTED] }
     }
 
     /// Finds the field that `key`, the member at `place`, spells.
     #[inline]
     pub(super) fn find(&mut self, place: usize, key: &str) -> Option<Field> {
         match self.last.get_mut(place) {
-            Some(field) if field.name() == key => Some(*field),
-            Some(field) => {
+            Some((name, field)) if *name == key => Some(*field),
+            Some(last) => {
                 let found = Field::find(key)?;
-                *field = found;
+                *last = (found.name(), found);
                 Some(found)
             }
             None => Field::find(key),

@@ -65,11 +65,13 @@ fn push(label: &str, position: usize, lines: &mut String) -> Result<(), Fault> {
     const fn fault(expected: &'static str) -> Fault {
         Fault { reason: Reason::Labels, expected }
     }
-    let (key, value) = label.split_once('=').ok_or(fault("labels `key=value`"))?;
-    if key.is_empty() || has_control(label) {
+    // Keys are short: looking at one byte after another is quicker than a search that is made for long text.
+    let key_bytes = label.bytes().position(|byte| byte == b'=').ok_or(fault("labels `key=value`"))?;
+    let value_bytes = label.len() - key_bytes - 1;
+    if key_bytes == 0 || has_control(label) {
         return Err(fault("labels `key=value` without control characters"));
     }
-    if key.len() > LABEL_KEY_BYTES_MAX || value.len() > LABEL_VALUE_BYTES_MAX {
+    if key_bytes > LABEL_KEY_BYTES_MAX || value_bytes > LABEL_VALUE_BYTES_MAX {
         return Err(fault("label keys of at most 317 bytes and values of at most 63"));
     }
     if position >= LABELS_MAX || lines.len() + label.len() > LABELS_BYTES_MAX {
