@@ -45,4 +45,10 @@ pub enum RecordError {
         /// The field that is missing.
         field: &'static str,
     },
+    /// A peer lacks what its kind needs.
+    #[error("a peer lacks the field that its kind needs")]
+    Peer,
+    /// The text of a policy is no YAML.
+    #[error("the text of a policy is no YAML")]
+    Yaml(#[source] Box<serde_saphyr::Error>),
 }

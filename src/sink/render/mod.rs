@@ -12,7 +12,9 @@ mod edge;
 mod endpoint;
 mod error;
 mod judgement;
+mod need;
 mod policy;
+mod recommendation;
 mod text;
 
 pub use dead_letter::DeadLetterRecord;
@@ -20,7 +22,11 @@ pub use edge::{DirectionRecord, EdgeRecord, FinalityRecord, TotalsRecord};
 pub use endpoint::{EndpointKindRecord, EndpointRecord, NameScopeRecord, ServiceRecord};
 pub use error::RecordError;
 pub use judgement::{AnswerRecord, OutcomeRecord, StagedHitRecord, StagedResultRecord, VerdictRecord};
+pub use need::{NeedRecord, PeerKindRecord, PeerRecord};
 pub use policy::{ActionRecord, HitRecord, PolicyKindRecord, PolicyRecord, RuleRecord};
+pub use recommendation::{
+    FlagRecord, OmittedRecord, PeerClassRecord, RecommendationRecord, RuleEvidenceRecord, StatusRecord,
+};
 pub use text::Text;
 
 #[cfg(test)]

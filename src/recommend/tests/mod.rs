@@ -1,0 +1,7 @@
+//! The recommender by its behaviour: flows in, policy out.
+
+mod faults;
+mod lifecycle;
+mod naming;
+
+mod support;
