@@ -29,7 +29,8 @@ pub(super) fn verify(
     programs: &Programs,
     config: &Config,
 ) -> Verification {
-    let programs = Programs::compile(Arc::new(with_policy(programs.set(), policy, config)));
+    let set = Arc::new(with_policy(programs.set(), policy, config));
+    let programs = Programs::compile_with(set, programs.options().clone());
     let mut found = Verification::default();
     for WindowEdge { edge, totals } in &window.edges {
         if is_itself(&edge.subject, &edge.peer) {

@@ -9,9 +9,11 @@
 //!                                              +--> the same values, on every process that reads the topics
 //! ```
 
+mod directory;
 mod kafka;
 mod port;
 pub mod render;
 
+pub use directory::{Directory, DirectoryError, Written};
 pub use kafka::{KafkaProducer, Topics};
 pub use port::{Error, SendError};

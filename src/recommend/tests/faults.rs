@@ -6,7 +6,7 @@ use super::support::{cluster, network_set, observe, print, recommend, service, w
 use crate::evaluate::Programs;
 use crate::model::{Direction, Protocol};
 use crate::policy::{PolicySet, PortMatch, Revision, StagedAction};
-use crate::recommend::{Config, Recommender, SameNamespace};
+use crate::recommend::{Config, Reason, Recommender, SameNamespace};
 
 #[track_caller]
 fn check(lines: &str, expected: &Expect) {
@@ -55,15 +55,15 @@ fn icmp_sctp_and_numbered_protocols_are_rules_and_none_is_called_unknown() {
 }
 
 #[test]
-fn a_protocol_that_no_rule_can_name_is_counted_and_becomes_no_other() {
-    let recommendation = recommend(
-        Config::default(),
-        cluster(),
-        "egress cart-* -> wep data/db-* tcp/5432
-         egress cart-* -> wep data/db-* hopopt",
-    );
-    assert_eq!(recommendation.omitted.protocol, 1);
-    assert_eq!(recommendation.policy.egress.len(), 1);
+fn a_protocol_that_no_rule_can_name_becomes_no_other() {
+    // Every rule that could be written would deny it, so none is proposed.
+    let lines = "egress cart-* -> wep data/db-* tcp/5432
+                 egress cart-* -> wep data/db-* hopopt";
+    let withheld = observe(Config::default(), cluster(), lines).unwrap().unwrap_err();
+    let Reason::WouldDeny { edges: 1, examples } = withheld.reason else { panic!("{withheld:?}") };
+    assert_eq!(examples[0].protocol, Protocol(0));
+    // Alone it makes no rule at all.
+    assert!(observe(Config::default(), cluster(), "egress cart-* -> wep data/db-* hopopt").is_none());
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn the_cluster_s_own_ranges_are_not_part_of_private_and_public() {
     let ranges = ["10.96.0.0/12", "10.244.0.0/16"].map(|it| it.parse().unwrap()).to_vec();
     let config = Config { cluster_ranges: ranges, ..Config::default() };
     let lines = "egress cart-* -> net pvt tcp/5432\negress cart-* -> net pub tcp/443";
-    &expect![[r#"
+    expect![[r#"
         ingress: not governed
         egress allow tcp/5432 to private: 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 not 10.96.0.0/12 10.244.0.0/16 [any-address]
         egress allow tcp/443 to public: 0.0.0.0/0 not 10.0.0.0/8 10.96.0.0/12 10.244.0.0/16 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 224.0.0.0/4 [any-address]
@@ -212,7 +212,7 @@ fn the_cluster_s_own_ranges_are_not_part_of_private_and_public() {
 fn observed_private_addresses_come_before_ranges() {
     check(
         "egress cart-* -> net pvt@10.1.2.3 tcp/5432",
-        expect![[r#"
+        &expect![[r#"
         ingress: not governed
         egress allow tcp/5432 to private: 10.1.2.3/32
     "#]],
@@ -226,7 +226,7 @@ fn ports_that_no_service_exposes_survive() {
     let lines = "egress cart-* -> wep data/db-* tcp/5432 via data/db:pg
                  egress cart-* -> wep data/db-* tcp/9187
                  egress cart-* -> wep data/db-* tcp/9188 via data/db:metrics";
-    &expect![[r#"
+    expect![[r#"
         ingress: not governed
         egress allow tcp to service: service data/db
         egress allow tcp/9187,9188 to namespace: in projectcalico.org/name == "data"
@@ -279,11 +279,10 @@ fn a_peer_that_nobody_names_makes_no_rule_and_is_counted() {
     let recommendation = recommend(
         Config::default(),
         cluster(),
-        "egress cart-* -> wep data/db-* tcp/5432
-         egress cart-* -> net - tcp/443
-         egress cart-* -> ns unheard-of tcp/443",
+        "egress cart-* -> net pvt@10.1.2.3 tcp/443
+         egress cart-* -> net - tcp/443",
     );
-    assert_eq!(recommendation.omitted.peer_unknown, 2);
+    assert_eq!((recommendation.omitted.peer_unknown, recommendation.edges_undetermined), (1, 1));
     assert_eq!(recommendation.policy.egress.len(), 1);
 }
 
@@ -293,13 +292,13 @@ fn traffic_inside_of_the_namespace_is_allowed_by_port_or_passed_whole() {
                  ingress pay-* <- wep shop/cart-* tcp/8080";
     check(
         lines,
-        expect![[r#"
+        &expect![[r#"
         ingress allow tcp/8080 from same-namespace: in projectcalico.org/name == "shop"
         egress allow tcp/8080 to same-namespace: in projectcalico.org/name == "shop"
     "#]],
     );
     let config = Config { same_namespace: SameNamespace::Pass, ..Config::default() };
-    &expect![[r#"
+    expect![[r#"
         ingress pass any from same-namespace: in projectcalico.org/name == "shop"
         egress pass any to same-namespace: in projectcalico.org/name == "shop"
     "#]]
@@ -310,7 +309,7 @@ fn traffic_inside_of_the_namespace_is_allowed_by_port_or_passed_whole() {
 fn records_without_ports_make_a_rule_without_ports_that_says_so() {
     check(
         "egress cart-* -> wep data/db-* tcp",
-        expect![[r#"
+        &expect![[r#"
         ingress: not governed
         egress allow tcp to namespace: in projectcalico.org/name == "data" [any-port]
     "#]],

@@ -3,5 +3,6 @@
 mod faults;
 mod lifecycle;
 mod naming;
+mod verification;
 
 mod support;

@@ -48,7 +48,4 @@ pub enum RecordError {
     /// A peer lacks what its kind needs.
     #[error("a peer lacks the field that its kind needs")]
     Peer,
-    /// The text of a policy is no YAML.
-    #[error("the text of a policy is no YAML")]
-    Yaml(#[source] Box<serde_saphyr::Error>),
 }

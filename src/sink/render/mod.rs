@@ -29,5 +29,9 @@ pub use recommendation::{
 };
 pub use text::Text;
 
+pub(super) use text::rfc3339_of_millis;
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::sample_recommendation;

@@ -7,6 +7,7 @@ use super::edge::{DirectionRecord, TotalsRecord};
 use super::error::RecordError;
 use super::need::NeedRecord;
 use super::text::{Text, check_schema, hexadecimal_u64, rfc3339};
+use crate::manifest;
 use crate::model::EventTime;
 use crate::policy::Revision;
 use crate::recommend::{
@@ -60,6 +61,37 @@ pub enum FlagRecord {
     Brittle,
     /// It is wider than the evidence, because else there would be too many rules.
     Lifted,
+}
+
+impl PeerClassRecord {
+    /// Returns the class as it is written in the record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SameNamespace => PeerClass::SameNamespace.as_str(),
+            Self::Service => PeerClass::Service.as_str(),
+            Self::Namespace => PeerClass::Namespace.as_str(),
+            Self::NetworkSet => PeerClass::NetworkSet.as_str(),
+            Self::Host => PeerClass::Host.as_str(),
+            Self::Private => PeerClass::Private.as_str(),
+            Self::Public => PeerClass::Public.as_str(),
+        }
+    }
+}
+
+impl FlagRecord {
+    /// Returns the flag as it is written in the record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => Flag::Added.as_str(),
+            Self::DynamicPorts => Flag::DynamicPorts.as_str(),
+            Self::AnyPort => Flag::AnyPort.as_str(),
+            Self::AnyAddress => Flag::AnyAddress.as_str(),
+            Self::Brittle => Flag::Brittle.as_str(),
+            Self::Lifted => Flag::Lifted.as_str(),
+        }
+    }
 }
 
 /// Why a rule is there.
@@ -174,15 +206,32 @@ impl RecommendationRecord {
         Ok(record)
     }
 
-    /// Renders a recommendation whose policy reads `yaml`.
+    /// Returns what was learned: all that a new owner of the namespace needs to go on.
     ///
     /// # Errors
     ///
-    /// When the text is no YAML.
-    pub fn with_yaml(recommendation: &Recommendation, yaml: String) -> Result<Self, RecordError> {
+    /// When a revision, a digest or a need does not read.
+    pub fn learned(&self) -> Result<Learned, RecordError> {
+        Ok(Learned {
+            namespace: self.namespace.0.clone(),
+            status: self.status.into(),
+            needs: self.needs.iter().map(Need::try_from).collect::<Result<_, _>>()?,
+            fingerprint: Fingerprint(hexadecimal_u64("fingerprint", &self.fingerprint)?),
+            window_end: EventTime::from_millis(self.window_end_ms),
+            learning_since: EventTime::from_millis(self.learning_since_ms),
+            changed: EventTime::from_millis(self.changed_ms),
+            policy_set: Revision(hexadecimal_u64("policy set revision", &self.policy_set)?),
+        })
+    }
+}
+
+impl TryFrom<&Recommendation> for RecommendationRecord {
+    type Error = manifest::Inexpressible;
+
+    /// Renders a recommendation; its policy is written as the manifest room writes it.
+    fn try_from(recommendation: &Recommendation) -> Result<Self, manifest::Inexpressible> {
         let Recommendation {
-            // The text is the policy.
-            policy: _,
+            policy,
             evidence,
             learned,
             omitted,
@@ -204,8 +253,8 @@ impl RecommendationRecord {
             schema: Self::SCHEMA,
             namespace: namespace.into(),
             status: (*status).into(),
-            policy: serde_saphyr::from_str(&yaml).map_err(|it| RecordError::Yaml(Box::new(it)))?,
-            yaml,
+            policy: manifest::to_json(policy)?,
+            yaml: manifest::write(policy)?,
             evidence: evidence.iter().map(RuleEvidenceRecord::from).collect(),
             window_end: rfc3339(*window_end),
             window_end_ms: window_end.as_millis(),
@@ -220,24 +269,6 @@ impl RecommendationRecord {
             edges_would_allow: *edges_would_allow,
             omitted: omitted.into(),
             needs: needs.iter().map(NeedRecord::from).collect(),
-        })
-    }
-
-    /// Returns what was learned: all that a new owner of the namespace needs to go on.
-    ///
-    /// # Errors
-    ///
-    /// When a revision, a digest or a need does not read.
-    pub fn learned(&self) -> Result<Learned, RecordError> {
-        Ok(Learned {
-            namespace: self.namespace.0.clone(),
-            status: self.status.into(),
-            needs: self.needs.iter().map(Need::try_from).collect::<Result<_, _>>()?,
-            fingerprint: Fingerprint(hexadecimal_u64("fingerprint", &self.fingerprint)?),
-            window_end: EventTime::from_millis(self.window_end_ms),
-            learning_since: EventTime::from_millis(self.learning_since_ms),
-            changed: EventTime::from_millis(self.changed_ms),
-            policy_set: Revision(hexadecimal_u64("policy set revision", &self.policy_set)?),
         })
     }
 }

@@ -7,14 +7,15 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::{EdgeRecord, RecordError};
-use crate::aggregate::{EdgeDigest, EdgeReport, Finality, Pane, Totals};
-use crate::evaluate::{Answer, Judgement, Missing, Outcome, StagedHit, StagedResult, Verdict};
+use super::{EdgeRecord, NeedRecord, RecommendationRecord, RecordError};
+use crate::aggregate::{ClosedWindow, EdgeDigest, EdgeReport, Finality, Pane, Totals, WindowEdge};
+use crate::evaluate::{Answer, Judgement, Missing, Outcome, Programs, StagedHit, StagedResult, Verdict};
 use crate::model::{
     Action, Direction, Edge, Endpoint, EndpointKind, EventTime, HitOwner, LabelSet, Name, NameScope,
     PolicyHit, PolicyId, PolicyKind, Protocol, RuleIndex, RuleRef, ServiceRef, Trace,
 };
-use crate::policy::Revision;
+use crate::policy::{Cluster, PolicySet, Revision};
+use crate::recommend::{Config, Need, NeedKey, Peer, Recommendation, Recommender, Seen};
 
 fn name() -> BoxedStrategy<Name> {
     prop_oneof![Just(String::new()), "[a-z][a-z-]{0,6}[*]?", ".{0,8}"].prop_map(Name::from).boxed()
@@ -194,7 +195,33 @@ fn report() -> BoxedStrategy<EdgeReport> {
         .boxed()
 }
 
+fn need() -> BoxedStrategy<Need> {
+    let address = any::<std::net::IpAddr>;
+    let peer = prop_oneof![
+        name().prop_map(Peer::Namespace),
+        (option::of(name()), name()).prop_map(|(namespace, name)| Peer::NetworkSet { namespace, name }),
+        option::of(address()).prop_map(Peer::Host),
+        address().prop_map(Peer::Address),
+        Just(Peer::Private),
+        Just(Peer::Public),
+    ];
+    (edge(), peer, any::<[i64; 2]>())
+        .prop_map(|(edge, peer, [first, last])| {
+            let Edge { direction, subject: _, peer: _, protocol, port, service } = edge;
+            let seen = Seen { first: EventTime::from_millis(first), last: EventTime::from_millis(last) };
+            Need { key: NeedKey { direction, peer, service, protocol, port }, seen }
+        })
+        .boxed()
+}
+
 proptest! {
+    #[test]
+    fn a_need_is_read_back_as_it_was_written(need in need()) {
+        let json = serde_json::to_vec(&NeedRecord::from(&need)).unwrap();
+        let read: NeedRecord = serde_json::from_slice(&json).unwrap();
+        prop_assert_eq!(Need::try_from(&read).unwrap(), need);
+    }
+
     #[test]
     fn a_report_is_read_back_as_it_was_written(report in report()) {
         let record = EdgeRecord::from(&report);
@@ -412,4 +439,52 @@ fn a_record_that_contradicts_itself_is_refused() {
         "a hit needs a tier and a policy, or a profile"
     );
     assert_eq!(check(&|it| it.pending.trace[0].rule = Some(-2)), "`-2` is not the number of a rule");
+}
+
+fn recommendation() -> Recommendation {
+    let workload = |namespace: &str, name: &str| Endpoint {
+        kind: EndpointKind::Workload,
+        namespace: Some(namespace.into()),
+        name: name.into(),
+        name_scope: NameScope::Aggregated,
+        address: None,
+        labels: Some(LabelSet::default()),
+    };
+    let edge = Edge {
+        direction: Direction::Egress,
+        subject: workload("shop", "cart-*"),
+        peer: workload("data", "db-*"),
+        protocol: Protocol::TCP,
+        port: Some(5432),
+        service: None,
+    };
+    let window = ClosedWindow {
+        namespace: "shop".into(),
+        start: EventTime::from_secs(1_790_000_000),
+        end: EventTime::from_secs(1_790_000_060),
+        edges: vec![WindowEdge { edge: Arc::new(edge), totals: sample().totals }],
+    };
+    let set = PolicySet::new(Vec::new(), Vec::new(), Cluster::default(), Revision(7));
+    let programs = Programs::compile(Arc::new(set));
+    Recommender::new(Config::default()).observe(&window, &programs).unwrap().unwrap()
+}
+
+pub(in crate::sink) fn sample_recommendation() -> RecommendationRecord {
+    RecommendationRecord::try_from(&recommendation()).unwrap()
+}
+
+#[test]
+fn a_recommendation_gives_back_what_was_learned() {
+    let record = sample_recommendation();
+    let read = RecommendationRecord::from_json(&record.to_json()).unwrap();
+    assert_eq!(read, record);
+    assert_eq!(read.key(), "shop");
+    assert_eq!(read.learned().unwrap(), recommendation().learned);
+}
+
+#[test]
+fn a_need_that_lacks_its_peer_is_refused() {
+    let mut record = sample_recommendation();
+    record.needs[0].peer.namespace = None;
+    assert!(matches!(record.learned(), Err(RecordError::Peer)));
 }

@@ -49,6 +49,11 @@ pub(super) fn rfc3339(time: EventTime) -> String {
     Timestamp::from_millisecond(time.as_millis()).unwrap_or(nearest).to_string()
 }
 
+/// Prints a moment given in milliseconds since the Unix epoch, as [`rfc3339`] does.
+pub(in crate::sink) fn rfc3339_of_millis(millis: i64) -> String {
+    rfc3339(EventTime::from_millis(millis))
+}
+
 /// Returns the names of what is missing.
 pub(super) fn missing_names(missing: Missing) -> Vec<String> {
     missing.names().map(str::to_owned).collect()
