@@ -1,0 +1,180 @@
+//! Enforced against pending, what each staged policy did, and who is to blame.
+
+use flowstage::evaluate::{Answer, Connection, Judgement, Missing, Outcome, StagedHit, Verdict};
+use flowstage::model::{
+    Action, Direction, EndpointKind, HitOwner, Name, PolicyId, RuleIndex, RuleRef, Trace,
+};
+use flowstage::policy::{PolicySet, Rule, RuleAction};
+
+use super::ends::{End, Packet, host_of};
+use super::walk::{self, Charge, Findings, Mode, Question, Scope, Subject};
+
+/// The slow evaluator of one policy set.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    set: &'a PolicySet,
+    mode: Mode,
+}
+
+impl<'a> Reference<'a> {
+    pub fn new(set: &'a PolicySet, mode: Mode) -> Self {
+        Self { set, mode }
+    }
+
+    /// The answer of one end with the policies of `scope`.
+    pub fn verdict(
+        &self,
+        scope: Scope<'_>,
+        charge: Charge,
+        direction: Direction,
+        connection: &Connection<'_>,
+    ) -> Verdict {
+        self.ask(scope, charge, direction, connection).verdict
+    }
+
+    /// Everything that is said of one end.
+    pub fn judge(&self, direction: Direction, connection: &Connection<'_>) -> Judgement {
+        let ask = |scope: Scope<'_>| self.ask(scope, Charge::First, direction, connection);
+        let enforced = ask(Scope::Enforced).verdict;
+        let Findings { verdict: pending, staged } = ask(Scope::Pending);
+        let places: Vec<usize> = staged.iter().map(|(place, _)| *place).collect();
+        let would_deny = enforced.answer == Answer::Allow && pending.answer == Answer::Deny;
+        let blame = if would_deny {
+            blame(&places, &|staged| ask(Scope::EnforcedAnd(staged)).verdict.answer == Answer::Deny)
+        } else {
+            Vec::new()
+        };
+        let blame: Vec<PolicyId> =
+            blame.into_iter().map(|place| self.set.policies()[place].id.clone()).collect();
+        let hits = staged
+            .into_iter()
+            .map(|(place, result)| StagedHit { policy: u32::try_from(place).expect("few policies"), result });
+        Judgement {
+            direction,
+            outcome: outcome(direction, &enforced, &pending, &blame),
+            staged: hits.collect(),
+            enforced,
+            pending,
+            blame,
+        }
+    }
+
+    fn ask(
+        &self,
+        scope: Scope<'_>,
+        charge: Charge,
+        direction: Direction,
+        connection: &Connection<'_>,
+    ) -> Findings {
+        let packet = Packet::new(self.set.cluster(), connection);
+        let end = match direction {
+            Direction::Egress => &packet.source,
+            Direction::Ingress => &packet.dest,
+        };
+        let Some(subject) = self.subject(direction, end) else {
+            let answer = Answer::Undetermined(Missing::ENDPOINT);
+            return Findings { verdict: Verdict { answer, trace: Trace::default() }, staged: Vec::new() };
+        };
+        walk::answer(Question {
+            set: self.set,
+            mode: self.mode,
+            charge,
+            scope,
+            direction,
+            subject: &subject,
+            packet: &packet,
+        })
+    }
+
+    /// The end whose policies decide; nothing for an end that has none, for a host that the catalog does not have, and
+    /// for a pod of which not even the namespace is known.
+    fn subject<'b>(&self, direction: Direction, end: &'b End<'_>) -> Option<Subject<'b>> {
+        let object = end.own.as_ref()?;
+        let profiles = match end.endpoint.kind {
+            EndpointKind::Workload => vec![namespace_profile(end.endpoint.namespace.as_ref()?)],
+            EndpointKind::Host => self.host_profiles(direction, end)?,
+            EndpointKind::NetworkSet | EndpointKind::Network => return None,
+        };
+        Some(Subject { object, profiles })
+    }
+
+    /// The profiles that a host endpoint lists. One that does not exist denies.
+    fn host_profiles(&self, direction: Direction, end: &End<'_>) -> Option<Vec<(Name, Vec<Rule>)>> {
+        let cluster = self.set.cluster();
+        let host = host_of(cluster, end.endpoint)?;
+        let profile = |name: &Name| match cluster.profiles.iter().find(|it| it.name == *name) {
+            Some(profile) => match direction {
+                Direction::Ingress => profile.ingress.clone(),
+                Direction::Egress => profile.egress.clone(),
+            },
+            None if *name == "projectcalico-default-allow" => vec![everything(Action::Allow)],
+            None => vec![everything(Action::Deny)],
+        };
+        Some(host.profiles.iter().map(|name| (name.clone(), profile(name))).collect())
+    }
+}
+
+/// A pod's first profile is that of its namespace, which allows everything in both directions.
+fn namespace_profile(namespace: &Name) -> (Name, Vec<Rule>) {
+    (Name::from(format!("kns.{namespace}")), vec![everything(Action::Allow)])
+}
+
+fn everything(action: Action) -> Rule {
+    Rule::new(RuleAction::Terminal(action))
+}
+
+/// The one verdict against the other.
+fn outcome(direction: Direction, enforced: &Verdict, pending: &Verdict, blame: &[PolicyId]) -> Outcome {
+    let by = || {
+        let (owner, rule) = match pending.trace.0.last() {
+            Some(hit) => (hit.owner.clone(), hit.rule),
+            None => (HitOwner::Profile(Name::from("")), RuleIndex::Unknown),
+        };
+        RuleRef { owner, direction, rule }
+    };
+    match (enforced.answer, pending.answer) {
+        (Answer::Undetermined(a), Answer::Undetermined(b)) => Outcome::Undetermined { missing: a.union(b) },
+        (Answer::Undetermined(missing), _) | (_, Answer::Undetermined(missing)) => {
+            Outcome::Undetermined { missing }
+        }
+        (Answer::Allow, Answer::Allow) | (Answer::Deny, Answer::Deny) => Outcome::Agrees,
+        (Answer::Allow, Answer::Deny) => {
+            let by = by();
+            let charged = match &by.owner {
+                HitOwner::Policy { policy, .. } if policy.kind.is_staged() => policy.clone(),
+                HitOwner::Policy { .. } | HitOwner::Profile(_) => {
+                    blame.first().expect("without staged policies it was allowed").clone()
+                }
+            };
+            Outcome::WouldDeny { by, charged }
+        }
+        (Answer::Deny, Answer::Allow) => Outcome::WouldAllow { by: by() },
+    }
+}
+
+/// The staged policies that each alone would deny, on top of the enforced ones; if none does, the first of the
+/// smallest sets that jointly do.
+fn blame(staged: &[usize], denies: &dyn Fn(&[usize]) -> bool) -> Vec<usize> {
+    let alone: Vec<usize> = staged.iter().copied().filter(|it| denies(&[*it])).collect();
+    if !alone.is_empty() {
+        return alone;
+    }
+    (2..=staged.len())
+        .flat_map(|size| subsets(staged, size))
+        .find(|subset| denies(subset))
+        .expect("all of them together deny")
+}
+
+/// All subsets of a size, in the order of their members.
+fn subsets(items: &[usize], size: usize) -> Vec<Vec<usize>> {
+    if size == 0 {
+        return vec![Vec::new()];
+    }
+    let with_first = |at: usize| {
+        subsets(&items[at + 1..], size - 1).into_iter().map(move |mut rest| {
+            rest.insert(0, items[at]);
+            rest
+        })
+    };
+    (0..items.len()).flat_map(with_first).collect()
+}

@@ -1,0 +1,130 @@
+//! The manifests of a topology: pods, and controllers of pods, each of which is one peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use flowstage::policy::PolicySet;
+use serde_json::{Value, json};
+
+use super::manifests;
+
+/// A workload with all its replicas.
+#[derive(Debug)]
+struct Peer {
+    namespace: String,
+    labels: Value,
+    ports: Vec<Value>,
+}
+
+/// What stands in the manifests, as far as it matters to policy.
+#[derive(Default, Debug)]
+pub struct Topology {
+    namespaces: BTreeMap<String, Value>,
+    policies: Vec<Value>,
+    /// By the name that the expected connectivity uses: `namespace/name[Kind]`.
+    peers: BTreeMap<String, Peer>,
+}
+
+impl Topology {
+    /// Reads every file of a folder.
+    pub fn read(folder: &Path) -> Self {
+        let mut topology = Self::default();
+        for entry in std::fs::read_dir(folder).expect("manifests") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a manifest");
+            let documents: Vec<Value> = if path.extension().is_some_and(|it| it == "json") {
+                vec![serde_json::from_str(&text).expect("JSON")]
+            } else {
+                serde_saphyr::from_multiple(&text).expect("YAML")
+            };
+            documents.into_iter().for_each(|it| topology.add(it, ""));
+        }
+        topology
+    }
+
+    /// Adds an object, or the items of a list. Items may leave their kind to the list.
+    fn add(&mut self, object: Value, item_kind: &str) {
+        let kind = object["kind"].as_str().unwrap_or(item_kind).to_owned();
+        if let Some(of_items) = kind.strip_suffix("List") {
+            let items = object["items"].as_array().cloned().unwrap_or_default();
+            items.into_iter().for_each(|it| self.add(it, of_items));
+            return;
+        }
+        let meta = &object["metadata"];
+        let name = meta["name"].as_str().unwrap_or_default().to_owned();
+        let namespace = meta["namespace"].as_str().unwrap_or("default").to_owned();
+        match kind.as_str() {
+            "Namespace" => drop(self.namespaces.insert(name, meta["labels"].clone())),
+            "NetworkPolicy" => self.policies.push(policy(&object, &namespace)),
+            "Pod" => {
+                let owners = meta["ownerReferences"].as_array().cloned().unwrap_or_default();
+                let owner = owners.iter().find(|it| it["controller"] == true);
+                let name = owner.and_then(|it| it["name"].as_str()).unwrap_or(&name);
+                let kind = owner.and_then(|it| it["kind"].as_str()).unwrap_or("Pod");
+                self.add_peer(namespace, name, kind, &meta["labels"], &object["spec"]);
+            }
+            "Deployment" | "DaemonSet" | "ReplicaSet" | "StatefulSet" | "Job" | "ReplicationController" => {
+                let template = &object["spec"]["template"];
+                self.add_peer(namespace, &name, &kind, &template["metadata"]["labels"], &template["spec"]);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds a workload; of several pods of one owner the first stands for all.
+    fn add_peer(&mut self, namespace: String, name: &str, kind: &str, labels: &Value, spec: &Value) {
+        let ports = spec["containers"].as_array().into_iter().flatten().flat_map(|it| {
+            let ports = it["ports"].as_array().cloned().unwrap_or_default();
+            ports.into_iter().filter(|it| it["containerPort"].is_u64()).map(|it| {
+                let mut port = json!({"containerPort": it["containerPort"]});
+                for field in ["name", "protocol"] {
+                    if it[field].is_string() {
+                        port[field] = it[field].clone();
+                    }
+                }
+                port
+            })
+        });
+        let peer = Peer { labels: labels.clone(), ports: ports.collect(), namespace: namespace.clone() };
+        self.peers.entry(format!("{namespace}/{name}[{kind}]")).or_insert(peer);
+    }
+
+    /// The policy set of the topology. The pods are called `peer-0`, `peer-1` and so on, in the order of their
+    /// peers' names, with addresses from a range that no policy here names.
+    pub fn set(&self) -> PolicySet {
+        let mut namespaces: BTreeSet<&str> = self.namespaces.keys().map(String::as_str).collect();
+        namespaces.extend(self.peers.values().map(|it| it.namespace.as_str()));
+        let mut objects: Vec<Value> = namespaces
+            .into_iter()
+            .map(|name| {
+                let labels = self.namespaces.get(name).cloned().unwrap_or(Value::Null);
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+            })
+            .collect();
+        objects.extend(self.policies.iter().cloned());
+        objects.extend(self.peers.values().enumerate().map(|(number, peer)| {
+            let name = format!("peer-{number}");
+            let ips = [format!("100.64.7.{number}")];
+            manifests::pod(&peer.namespace, &name, &peer.labels, "default", &ips, &peer.ports)
+        }));
+        manifests::assemble(&objects)
+    }
+
+    /// The name of the peer whose pod this is.
+    pub fn peer_of(&self, namespace: &str, pod: &str) -> &str {
+        let number: usize = pod.strip_prefix("peer-").and_then(|it| it.parse().ok()).expect("a pod of ours");
+        let (name, peer) = self.peers.iter().nth(number).expect("a pod of ours");
+        assert_eq!(peer.namespace, namespace);
+        name
+    }
+}
+
+/// The policy with what matters of it, in a namespace.
+fn policy(object: &Value, namespace: &str) -> Value {
+    json!({
+        "apiVersion": object["apiVersion"],
+        "kind": object["kind"],
+        "metadata": {"name": object["metadata"]["name"], "namespace": namespace},
+        "spec": object["spec"],
+    })
+}
