@@ -14,32 +14,58 @@ use super::roster::{Roster, ServiceEntry, ports_named};
 use super::truth::Truth;
 use super::verdict::Missing;
 use super::whereabouts::{Cover, Family, Whereabouts};
-use crate::model::{EndpointKind, IpAddr, Protocol};
+use crate::model::{EndpointKind, IpNet, Name, Protocol};
+use crate::policy::selector::Node;
 
 /// Ports of one end that a rule speaks of by name, or through a Service.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct PortAnswer {
-    pairs: Vec<(Protocol, u16)>,
-    /// What is missing to know the others; nothing when there are no others.
-    doubt: Missing,
+    sure: Vec<(Protocol, u16)>,
+    /// Ports that may be among them, with what is missing to know.
+    maybe: Vec<(Protocol, u16, Missing)>,
+    /// What is missing to know of every other port; nothing when no other is among them.
+    open: Missing,
+    /// Whether every port is.
+    is_any: bool,
 }
 
 impl PortAnswer {
     /// Tells whether a port is one of them. A port that is not known is `missing`.
     pub(super) fn holds(&self, protocol: Protocol, port: Option<u16>, missing: Missing) -> Truth {
-        let is_possible = self.pairs.iter().any(|it| it.0 == protocol);
-        match port {
-            Some(port) if self.pairs.contains(&(protocol, port)) => Truth::True,
-            None if is_possible && protocol.has_ports() => Truth::Unknown(missing.union(self.doubt)),
-            Some(_) | None if self.doubt.is_nothing() => Truth::False,
-            Some(_) | None => Truth::Unknown(self.doubt),
+        if self.is_any {
+            return Truth::True;
+        }
+        if !protocol.has_ports() {
+            return Truth::False;
+        }
+        let open = doubtful(self.open);
+        let of_protocol = self.maybe.iter().filter(|it| it.0 == protocol);
+        let Some(port) = port else {
+            let sure = self.sure.iter().any(|it| it.0 == protocol);
+            let maybe = of_protocol.fold(Truth::False, |any, it| any.or(Truth::Unknown(it.2)));
+            let possible = if sure { Truth::True } else { maybe.or(open) };
+            return possible.and(Truth::Unknown(missing));
+        };
+        if self.sure.contains(&(protocol, port)) {
+            return Truth::True;
+        }
+        of_protocol.filter(|it| it.1 == port).fold(open, |any, it| any.or(Truth::Unknown(it.2)))
+    }
+
+    fn add(&mut self, selected: Truth, ports: &[(Protocol, u16)]) {
+        match selected {
+            Truth::False => {}
+            Truth::True => self.sure.extend(ports),
+            Truth::Unknown(missing) => self.maybe.extend(ports.iter().map(|it| (it.0, it.1, missing))),
         }
     }
 
-    fn merge(&mut self, other: &[(Protocol, u16)]) {
-        self.pairs.extend(other);
-        self.pairs.sort_unstable();
-        self.pairs.dedup();
+    fn sorted(mut self) -> Self {
+        self.sure.sort_unstable();
+        self.sure.dedup();
+        self.maybe.sort_unstable();
+        self.maybe.dedup();
+        self
     }
 }
 
@@ -104,10 +130,10 @@ fn place(question: QuestionId) -> (usize, u64) {
     (usize::try_from(question / 64).unwrap_or(usize::MAX), 1 << (question % 64))
 }
 
-/// Answers every question for one end, as an address of one IP version.
+/// Answers every question for one end, as an address of one IP version, or of either.
 pub(super) fn classify(
     party: &Party<'_>,
-    family: Family,
+    family: Option<Family>,
     questions: &Questions,
     roster: &Roster,
     switches: Switches,
@@ -149,39 +175,38 @@ impl Answers<'_> {
         }
     }
 
-    fn ask_selectors(&mut self, party: &Party<'_>, family: Family, switches: Switches) {
-        let is_subject = party.owner != Owner::Nobody;
+    fn ask_selectors(&mut self, party: &Party<'_>, family: Option<Family>, switches: Switches) {
+        let is_subject = matches!(party.owner, Owner::Pod(_) | Owner::Host(_));
         if let Some(labels) = party.labels.as_deref() {
             self.ask_labels(labels, is_subject, party.is_member, Belongs::Surely);
         }
-        let mut lossy = Vec::new();
         party.for_others(family, |other| {
-            if switches.short_set_members_lost {
-                let short = match family {
-                    Family::V4 => 25..=31,
-                    Family::V6 => 121..=127,
-                };
-                if short.contains(&other.prefix_len) {
-                    let mut lost = self.blank();
-                    lost.ask_labels(other.labels, false, true, Belongs::Surely);
-                    lossy.push((other.prefix_len, lost.class));
-                    return;
-                }
-            }
             self.ask_labels(other.labels, false, true, other.belongs);
         });
-        // Of a set with such a member nothing longer than it is left; what is shorter stays.
-        for (_, lost) in lossy {
-            let mut kept = self.blank();
-            party.for_others(family, |other| {
-                if other.prefix_len < 25 || (family == Family::V6 && other.prefix_len < 121) {
-                    kept.ask_labels(other.labels, false, true, other.belongs);
-                }
-            });
-            let words = lost.yes.iter().zip(&kept.class.yes);
-            for (yes, (lost, kept)) in self.class.yes.iter_mut().zip(words) {
-                *yes &= !lost | kept;
+        if switches.short_set_members_lost
+            && let Some(address) = party.whereabouts.address()
+        {
+            self.lose_short_members(party, Family::of(&address));
+        }
+    }
+
+    /// Takes back what a short member of a set spoils: itself, and whatever is longer. What is shorter stays.
+    fn lose_short_members(&mut self, party: &Party<'_>, family: Family) {
+        let short = match family {
+            Family::V4 => 25..=31,
+            Family::V6 => 121..=127,
+        };
+        let (mut lost, mut kept) = (self.blank(), self.blank());
+        party.for_others(Some(family), |other| {
+            if short.contains(&other.prefix_len) {
+                lost.ask_labels(other.labels, false, true, other.belongs);
+            } else if other.prefix_len < *short.start() {
+                kept.ask_labels(other.labels, false, true, other.belongs);
             }
+        });
+        let words = lost.class.yes.iter().zip(&kept.class.yes);
+        for (yes, (lost, kept)) in self.class.yes.iter_mut().zip(words) {
+            *yes &= !lost | kept;
         }
     }
 
@@ -221,79 +246,81 @@ impl Answers<'_> {
                     by_value.get(value).into_iter().flatten().copied().for_each(&mut ask);
                 }
                 super::labels::Lookup::Absent => {}
-                super::labels::Lookup::Unknown(_) => {
+                super::labels::Lookup::Unknown(_) | super::labels::Lookup::Present(_) => {
                     by_value.values().flatten().copied().for_each(&mut ask);
                 }
             }
         }
     }
 
-    fn ask_nets(&mut self, party: &Party<'_>, family: Family, switches: Switches) {
+    fn ask_nets(&mut self, party: &Party<'_>, family: Option<Family>, switches: Switches) {
         let questions = self.questions;
-        let exists = |nets: &[ipnet::IpNet]| {
-            switches.not_nets_of_other_version_hold || nets.iter().any(|it| Family::of_net(it) == family)
-        };
-        if let Some(address) = party.whereabouts.only_address(family) {
-            for id in &questions.outside {
-                if let Some(Question::Outside(nets)) = questions.get(*id) {
-                    self.set(*id, Truth::from(exists(nets)));
-                }
-            }
-            for id in questions.nets_at(address) {
-                match questions.get(id) {
-                    Some(Question::Within(_)) => self.set(id, Truth::True),
-                    Some(Question::Outside(_)) => {
-                        let (word, bit) = place(id);
-                        if let Some(it) = self.class.yes.get_mut(word) {
-                            *it &= !bit;
-                        }
+        let Some(address) = party.whereabouts.address() else {
+            for id in questions.within.iter().chain(&questions.outside) {
+                let truth = match questions.get(*id) {
+                    Some(Question::Within(nets)) => covered(&party.whereabouts, nets, family),
+                    Some(Question::Outside(nets)) => {
+                        is_rendered(nets, family, switches).and(!covered(&party.whereabouts, nets, family))
                     }
-                    _ => {}
-                }
+                    _ => Truth::False,
+                };
+                self.set(*id, truth);
             }
             return;
+        };
+        for id in &questions.outside {
+            if let Some(Question::Outside(nets)) = questions.get(*id) {
+                self.set(*id, is_rendered(nets, family, switches));
+            }
         }
-        for id in questions.within.iter().chain(&questions.outside) {
-            let truth = match questions.get(*id) {
-                Some(Question::Within(nets)) => covered(&party.whereabouts, nets, family),
-                Some(Question::Outside(nets)) if exists(nets) => !covered(&party.whereabouts, nets, family),
-                _ => Truth::False,
-            };
-            self.set(*id, truth);
+        for id in questions.nets_at(address) {
+            match questions.get(id) {
+                Some(Question::Within(_)) => self.set(id, Truth::True),
+                Some(Question::Outside(_)) => {
+                    let (word, bit) = place(id);
+                    if let Some(it) = self.class.yes.get_mut(word) {
+                        *it &= !bit;
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
-    fn ask_ports(&mut self, party: &Party<'_>, family: Family, roster: &Roster, switches: Switches) {
+    fn ask_ports(&mut self, party: &Party<'_>, family: Option<Family>, roster: &Roster, switches: Switches) {
         let questions = self.questions;
         for id in &questions.others {
             let answer = match questions.get(*id) {
                 Some(Question::PortsNamed(node, name)) => ports_by_name(party, family, node, name),
                 Some(Question::ServicePorts(Some((namespace, name)))) => {
-                    let Some(service) = roster.service(namespace, name) else {
-                        self.class.ports.push((*id, unknown_service(roster)));
-                        continue;
-                    };
-                    let mut answer = service_ports(party, family, service, roster);
-                    if switches.sctp_services_never_match {
-                        answer.pairs.retain(|it| it.0 != Protocol::SCTP);
+                    match (roster.service(namespace, name), unknown_service(roster, switches)) {
+                        (Some(service), _) => service_ports(party, family, service),
+                        (None, Truth::True) => PortAnswer { is_any: true, ..PortAnswer::default() },
+                        (None, Truth::False) => continue,
+                        (None, Truth::Unknown(open)) => PortAnswer { open, ..PortAnswer::default() },
                     }
-                    answer
                 }
                 Some(Question::OfService(Some((namespace, name)))) => {
-                    let truth = roster.service(namespace, name).map_or_else(
-                        || Truth::from(false).or(doubtful(unknown_service(roster).doubt)),
-                        |service| of_service(party, family, service, roster),
-                    );
+                    let truth = match roster.service(namespace, name) {
+                        Some(service) => of_service(party, family, service),
+                        None => unknown_service(roster, switches),
+                    };
                     self.set(*id, truth);
                     continue;
                 }
                 _ => continue,
             };
+            let mut answer = answer;
+            if switches.sctp_services_never_match
+                && matches!(questions.get(*id), Some(Question::ServicePorts(_)))
+            {
+                answer.sure.retain(|it| it.0 != Protocol::SCTP);
+                answer.maybe.retain(|it| it.0 != Protocol::SCTP);
+            }
             if answer != PortAnswer::default() {
                 self.class.ports.push((*id, answer));
             }
         }
-        self.class.ports.retain(|it| it.1 != PortAnswer::default());
         self.class.ports.sort_unstable_by_key(|it| it.0);
     }
 
@@ -328,12 +355,17 @@ fn doubtful(doubt: Missing) -> Truth {
 }
 
 /// A Service without endpoints has none, where the catalog has those of others; else nothing is known of any.
-fn unknown_service(roster: &Roster) -> PortAnswer {
-    let doubt = if roster.has_services() { Missing::NOTHING } else { Missing::PORT_NAMES };
-    PortAnswer { pairs: Vec::new(), doubt }
+fn unknown_service(roster: &Roster, switches: Switches) -> Truth {
+    if switches.unknown_service_matches {
+        Truth::True
+    } else if roster.has_services() {
+        Truth::False
+    } else {
+        Truth::Unknown(Missing::PORT_NAMES)
+    }
 }
 
-fn covered(at: &Whereabouts, nets: &[ipnet::IpNet], family: Family) -> Truth {
+fn covered(at: &Whereabouts, nets: &[IpNet], family: Option<Family>) -> Truth {
     match at.cover(nets, family) {
         Cover::All => Truth::True,
         Cover::None => Truth::False,
@@ -341,87 +373,67 @@ fn covered(at: &Whereabouts, nets: &[ipnet::IpNet], family: Family) -> Truth {
     }
 }
 
+/// Tells whether the data plane has a rule at all that names the prefixes `nets`: only for IP versions of which it
+/// names one.
+fn is_rendered(nets: &[IpNet], family: Option<Family>, switches: Switches) -> Truth {
+    let has = |family: Family| nets.iter().any(|it| Family::of_net(it) == family);
+    match family {
+        _ if switches.not_nets_of_other_version_hold => Truth::True,
+        Some(family) => Truth::from(has(family)),
+        None if Family::BOTH.into_iter().all(has) => Truth::True,
+        None => Truth::Unknown(Missing::SOURCE_ADDRESS),
+    }
+}
+
 /// Returns the ports that endpoints at the party's address give this name to, as far as the selector matches them.
-fn ports_by_name(
-    party: &Party<'_>,
-    family: Family,
-    node: &crate::policy::selector::Node,
-    name: &crate::model::Name,
-) -> PortAnswer {
+fn ports_by_name(party: &Party<'_>, family: Option<Family>, node: &Node, name: &Name) -> PortAnswer {
     let mut answer = PortAnswer::default();
-    let mut add = |selected: Truth, ports: Option<&[crate::policy::NamedPort]>| {
-        let found = ports.map(|it| ports_named(it, name));
-        match (selected, found) {
-            (Truth::False, _) => {}
-            (Truth::True, Some(found)) => answer.merge(&found),
-            (Truth::Unknown(_), Some(found)) if found.is_empty() => {}
-            (Truth::Unknown(missing), Some(_)) => answer.doubt = answer.doubt.union(missing),
-            (Truth::True | Truth::Unknown(_), None) => answer.doubt = answer.doubt.union(Missing::PORT_NAMES),
-        }
-    };
     let is_endpoint = matches!(party.kind, EndpointKind::Workload | EndpointKind::Host);
     if is_endpoint
         && party.is_member
         && let Some(labels) = party.labels.as_deref()
     {
-        add(labels.satisfy(node), party.ports);
+        let selected = labels.satisfy(node);
+        let lists: Vec<_> = party.ports.iter().map(|it| ports_named(it, name)).collect();
+        if lists.is_empty() {
+            let ports = selected.and(Truth::Unknown(Missing::PORT_NAMES));
+            if let Truth::Unknown(missing) = ports {
+                answer.open = missing;
+            }
+        }
+        for port in lists.iter().flatten() {
+            let agreed = lists.iter().all(|it| it.contains(port));
+            let named = if agreed { Truth::True } else { Truth::Unknown(Missing::PORT_NAMES) };
+            answer.add(selected.and(named), &[*port]);
+        }
     }
     party.for_others(family, |other| {
         if !other.ports.is_empty() {
-            add(other.labels.satisfy(node), Some(other.ports));
+            answer.add(other.labels.satisfy(node), &ports_named(other.ports, name));
         }
     });
-    answer
+    answer.sorted()
 }
 
-/// Returns the addresses that the party may have, when they are few.
-fn few_addresses(party: &Party<'_>, family: Family) -> Option<Vec<IpAddr>> {
-    let Whereabouts::OneOf(addresses) = &party.whereabouts else { return None };
-    Some(addresses.iter().filter(|it| Family::of(it) == family).copied().collect())
-}
-
-/// Tells whether the party, whose address is one of many, may be one of the Service's endpoints: at an address that
-/// nothing else in the catalog holds.
-fn may_serve(party: &Party<'_>, service: &ServiceEntry, family: Family, roster: &Roster) -> bool {
-    service
-        .addresses
-        .iter()
-        .filter(|it| Family::of(it) == family && roster.holders(it).is_empty())
-        .any(|it| party.whereabouts.cover(&[ipnet::IpNet::from(*it)], family) != Cover::None)
-}
-
-fn service_ports(party: &Party<'_>, family: Family, service: &ServiceEntry, roster: &Roster) -> PortAnswer {
-    let Some(addresses) = few_addresses(party, family) else {
-        let may = may_serve(party, service, family, roster);
-        let doubt = if may { Missing::SOURCE_ADDRESS } else { Missing::NOTHING };
-        return PortAnswer { pairs: Vec::new(), doubt };
-    };
-    let mut of_addresses = addresses.iter().map(|it| service.ports.get(it).map_or(&[][..], Vec::as_slice));
-    let first = of_addresses.next().unwrap_or_default();
-    let mut answer = PortAnswer { pairs: first.to_vec(), doubt: Missing::NOTHING };
-    for other in of_addresses {
-        if other != first {
-            answer.pairs.retain(|it| other.contains(it));
-            answer.doubt = Missing::SOURCE_ADDRESS;
+fn service_ports(party: &Party<'_>, family: Option<Family>, service: &ServiceEntry) -> PortAnswer {
+    let mut answer = PortAnswer::default();
+    match party.whereabouts.address() {
+        Some(address) => answer.add(Truth::True, service.ports.get(&address).map_or(&[], Vec::as_slice)),
+        None => {
+            for (address, ports) in &service.ports {
+                answer.add(covered(&party.whereabouts, &[IpNet::from(*address)], family), ports);
+            }
         }
     }
-    answer
+    answer.sorted()
 }
 
-fn of_service(party: &Party<'_>, family: Family, service: &ServiceEntry, roster: &Roster) -> Truth {
-    let Some(addresses) = few_addresses(party, family) else {
-        return if may_serve(party, service, family, roster) {
-            Truth::Unknown(Missing::SOURCE_ADDRESS)
-        } else {
-            Truth::False
-        };
-    };
-    let count = addresses.iter().filter(|it| service.addresses.contains(it)).count();
-    if count == 0 {
-        Truth::False
-    } else if count == addresses.len() {
-        Truth::True
-    } else {
-        Truth::Unknown(Missing::SOURCE_ADDRESS)
+fn of_service(party: &Party<'_>, family: Option<Family>, service: &ServiceEntry) -> Truth {
+    match party.whereabouts.address() {
+        Some(address) => Truth::from(service.addresses.contains(&address)),
+        None => {
+            let nets: Vec<IpNet> = service.addresses.iter().map(|it| IpNet::from(*it)).collect();
+            covered(&party.whereabouts, &nets, family)
+        }
     }
 }

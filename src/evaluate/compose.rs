@@ -110,7 +110,7 @@ fn both(a: Option<Node>, b: Option<Node>) -> Node {
 }
 
 /// Joins by `&&`, flat, so that equal conditions written in different places are one.
-fn both_opt(a: Option<Node>, b: Option<Node>) -> Option<Node> {
+pub(super) fn both_opt(a: Option<Node>, b: Option<Node>) -> Option<Node> {
     match (a, b) {
         (Some(a), Some(b)) => {
             let mut parts = Vec::with_capacity(2);

@@ -18,19 +18,21 @@ const NAMED_MAX: usize = 500_000;
 /// A class by its place in the table.
 type ClassId = u32;
 
-/// One end: the versions its address may have, with its class in each.
+/// One end: the versions its address may have, with its class as an address of each, and of either.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct End {
     pub(super) families: FamilySet,
-    v4: Option<ClassId>,
-    v6: Option<ClassId>,
+    v4: ClassId,
+    v6: ClassId,
+    either: ClassId,
 }
 
 impl End {
-    const fn class(&self, family: Family) -> Option<ClassId> {
+    const fn class(&self, family: Option<Family>) -> ClassId {
         match family {
-            Family::V4 => self.v4,
-            Family::V6 => self.v6,
+            Some(Family::V4) => self.v4,
+            Some(Family::V6) => self.v6,
+            None => self.either,
         }
     }
 }
@@ -94,9 +96,14 @@ impl Ends {
     fn resolve(&mut self, programs: &Programs, endpoint: &Endpoint) -> EndId {
         let party = programs.party(endpoint);
         let families = party.whereabouts.families();
-        let mut class =
-            |family| families.contains(family).then(|| self.class_id(programs.class(&party, family)));
-        let end = End { families, v4: class(Family::V4), v6: class(Family::V6) };
+        // An address that is known has one version, whatever the other end says.
+        let end = if party.whereabouts.address().is_some() {
+            let only = self.class_id(programs.class(&party, families.single()));
+            End { families, v4: only, v6: only, either: only }
+        } else {
+            let mut class = |family| self.class_id(programs.class(&party, family));
+            End { families, v4: class(Some(Family::V4)), v6: class(Some(Family::V6)), either: class(None) }
+        };
         if let Some(id) = self.end_ids.get(&end) {
             return *id;
         }
@@ -122,20 +129,15 @@ impl Ends {
         self.ends.get(usize::try_from(id.0).ok()?).copied()
     }
 
-    /// Returns the class of an end in one version.
-    pub(super) fn class(&self, end: End, family: Family) -> Option<&Class> {
-        self.classes.get(usize::try_from(end.class(family)?).ok()?).map(Arc::as_ref)
-    }
-
-    /// Returns the class of an end in whichever version it has: for records whose two addresses do not go together.
-    pub(super) fn any_class(&self, end: End) -> Option<&Class> {
-        Family::BOTH.into_iter().find_map(|it| self.class(end, it))
+    /// Returns the class of an end in one version, or in either.
+    pub(super) fn class(&self, end: End, family: Option<Family>) -> Option<&Class> {
+        self.classes.get(usize::try_from(end.class(family)).ok()?).map(Arc::as_ref)
     }
 
     /// Returns the plan of an end, made when first asked for. Which policies select an end does not depend on the
     /// version of its address.
     pub(super) fn plan(&mut self, programs: &Programs, end: End, direction: Direction) -> Option<Arc<Plan>> {
-        let idx = usize::try_from(end.v4.or(end.v6)?).ok()?;
+        let idx = usize::try_from(end.either).ok()?;
         let class = self.classes.get(idx)?;
         let [ingress, egress] = self.plans.get_mut(idx)?;
         let plan = match direction {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::{Equivalent, HashMap};
 
+use super::change::Change;
 use super::ends::{EndId, Ends};
 use super::judging::{self, Case, Scratch};
 use super::party::Owner;
 use super::programs::Programs;
 use super::verdict::Judgement;
 use super::walk::Walked;
-use super::whereabouts::Family;
 use crate::model::{Direction, Edge, Protocol};
 
 /// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
@@ -139,24 +139,13 @@ impl Judge {
             return JudgementId(u32::MAX);
         };
         let plan = ends.plan(programs, subject, key.direction).unwrap_or_default();
-        let families = programs.families(subject.families, peer.families, key.protocol);
-        let of = |family: Family| {
-            let subject = ends.class(subject, family).or_else(|| ends.any_class(subject))?;
-            let peer = ends.class(peer, family).or_else(|| ends.any_class(peer))?;
-            Some(judging::Ends { family, subject, peer })
+        let (source, dest) = match key.direction {
+            Direction::Egress => (subject, peer),
+            Direction::Ingress => (peer, subject),
         };
-        let [first, second] = Family::BOTH.map(|it| families.contains(it).then(|| of(it)).flatten());
-        let (one, two);
-        let ends: &[judging::Ends<'_>] = match (first, second) {
-            (Some(first), Some(second)) => {
-                two = [first, second];
-                &two
-            }
-            (Some(only), None) | (None, Some(only)) => {
-                one = [only];
-                &one
-            }
-            (None, None) => &[],
+        let family = programs.family(source.families, dest.families, key.protocol);
+        let (Some(subject), Some(peer)) = (ends.class(subject, family), ends.class(peer, family)) else {
+            return JudgementId(u32::MAX);
         };
         let service = judging::Service {
             direction: key.direction,
@@ -165,7 +154,7 @@ impl Judge {
             dest_port: port,
             icmp: None,
         };
-        let case = Case { programs, plan: &plan, ends, service };
+        let case = Case { programs, plan: &plan, family, subject, peer, service };
         case.walk_both(scratch);
         // Whom to blame takes more than was found, where there is a choice.
         let is_plain = scratch.pending.staged.len() < 2;
@@ -188,6 +177,26 @@ impl Judge {
             found.insert(what, id);
         }
         id
+    }
+
+    /// Goes on under new programs. Judgements keep their ids, for the edges that the change does not touch; the others
+    /// must be judged again: see [`Change::touches`].
+    pub fn advance(&mut self, programs: Arc<Programs>, change: &Change) {
+        let old = std::mem::replace(self, Self::new(programs));
+        for judgement in old.judgements {
+            let mut judgement = Arc::unwrap_or_clone(judgement);
+            // A hit of a policy that is gone is of an edge that is touched.
+            judgement.staged.retain_mut(|hit| {
+                change.place(hit.policy).is_some_and(|place| {
+                    hit.policy = place;
+                    true
+                })
+            });
+            let id = JudgementId(u32::try_from(self.judgements.len()).unwrap_or(u32::MAX));
+            let judgement = Arc::new(judgement);
+            self.judgements.push(Arc::clone(&judgement));
+            self.known.entry(judgement).or_insert(id);
+        }
     }
 
     /// Returns a judgement that this judge gave; nothing for an id of another.

@@ -3,29 +3,21 @@
 use super::class::Class;
 use super::connection::{Connection, IcmpMessage};
 use super::options::EndOfTier;
-use super::party::Owner;
+use super::party::{Owner, Party};
 use super::plan::Plan;
 use super::programs::Programs;
 use super::rule::Facts;
 use super::verdict::{Answer, Judgement, Missing, Outcome, StagedHit, Verdict};
-use super::walk::{Hit, Hitter, Scope, Walked, is_failsafe, walk};
+use super::walk::{Hit, Hitter, Scope, Walked, walk};
 use super::whereabouts::Family;
 use crate::model::{
     Action, Direction, HitOwner, Name, PolicyHit, PolicyId, Protocol, RuleIndex, RuleRef, Trace,
 };
 
-/// Up to so many staged policies every pair and triple is tried for joint blame: at most 2,500 walks, some
-/// milliseconds, once for a judgement. Beyond it policies are left out one by one, which still ends at a set none of
-/// which can be spared, but perhaps not at a smallest.
-const JOINT_BLAME_MAX: usize = 24;
-
-/// What the two ends are, of one IP version.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ends<'a> {
-    pub(super) family: Family,
-    pub(super) subject: &'a Class,
-    pub(super) peer: &'a Class,
-}
+/// Sets of policies are tried for joint blame in order of size, up to so many: all sets of twelve policies, or all
+/// pairs and triples of twenty-nine. A few milliseconds at worst, once for a judgement. Beyond it policies are left
+/// out one by one, which ends at a set of which none can be spared, but perhaps not at a smallest.
+const JOINT_BLAME_WALKS_MAX: u32 = 4_096;
 
 /// What is asked, without the ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -37,32 +29,15 @@ pub(super) struct Service {
     pub(super) icmp: Option<IcmpMessage>,
 }
 
-impl<'a> Ends<'a> {
-    pub(super) fn facts(&self, service: &Service) -> Facts<'a> {
-        let (source, dest) = match service.direction {
-            Direction::Egress => (self.subject, self.peer),
-            Direction::Ingress => (self.peer, self.subject),
-        };
-        Facts {
-            direction: service.direction,
-            family: self.family,
-            source,
-            dest,
-            protocol: service.protocol,
-            source_port: service.source_port,
-            dest_port: service.dest_port,
-            icmp: service.icmp,
-        }
-    }
-}
-
 /// One question to the programs: an end with its plan, the other end, and a service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case<'a> {
     pub(super) programs: &'a Programs,
     pub(super) plan: &'a Plan,
-    /// One for each IP version that the connection may have; never empty.
-    pub(super) ends: &'a [Ends<'a>],
+    /// The IP version; nothing when neither end tells it.
+    pub(super) family: Option<Family>,
+    pub(super) subject: &'a Class,
+    pub(super) peer: &'a Class,
     pub(super) service: Service,
 }
 
@@ -71,37 +46,24 @@ pub(super) struct Case<'a> {
 pub(super) struct Scratch {
     pub(super) enforced: Walked,
     pub(super) pending: Walked,
-    other: Walked,
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn owner(&self) -> &'a Owner {
-        self.ends.first().map_or(&Owner::Nobody, |it| &it.subject.owner)
+    pub(super) const fn owner(&self) -> &'a Owner {
+        &self.subject.owner
     }
 
-    /// Walks for every IP version and joins what is found.
-    fn run(&self, scope: Scope<'_>, found: &mut Walked, other: &mut Walked) {
-        let mut ends = self.ends.iter();
-        let Some(first) = ends.next() else { return };
-        self.run_one(first, scope, found);
-        for ends in ends {
-            self.run_one(ends, scope, other);
-            let agree = found.may_allow == other.may_allow && found.may_deny == other.may_deny;
-            found.join(other);
-            if !agree {
-                // The version itself was missing; either address would tell it.
-                found.missing = found.missing.union(Missing::SOURCE_ADDRESS).union(Missing::DEST_ADDRESS);
-            }
-        }
+    pub(super) const fn facts(&self) -> Facts<'a> {
+        let Service { direction, protocol, source_port, dest_port, icmp } = self.service;
+        let (source, dest) = match direction {
+            Direction::Egress => (self.subject, self.peer),
+            Direction::Ingress => (self.peer, self.subject),
+        };
+        Facts { direction, family: self.family, source, dest, protocol, source_port, dest_port, icmp }
     }
 
-    fn run_one(&self, ends: &Ends<'_>, scope: Scope<'_>, found: &mut Walked) {
-        let facts = ends.facts(&self.service);
-        if is_failsafe(self.programs, self.owner(), &facts) {
-            *found = Walked { may_allow: true, ..Walked::default() };
-            return;
-        }
-        walk(self.programs, self.plan, self.owner(), scope, &facts, found);
+    fn run(&self, scope: Scope<'_>, found: &mut Walked) {
+        walk(self.programs, self.plan, self.owner(), scope, &self.facts(), found);
     }
 
     /// Tells whether what is pending can differ from what is enforced.
@@ -112,23 +74,23 @@ impl<'a> Case<'a> {
 
     /// Walks both programs.
     pub(super) fn walk_both(&self, scratch: &mut Scratch) {
-        self.run(Scope::Enforced, &mut scratch.enforced, &mut scratch.other);
+        self.run(Scope::Enforced, &mut scratch.enforced);
         if self.has_pending() {
-            self.run(Scope::Pending, &mut scratch.pending, &mut scratch.other);
+            self.run(Scope::Pending, &mut scratch.pending);
         } else {
             scratch.pending.clone_from(&scratch.enforced);
         }
     }
 
     /// Builds the judgement from what [`Case::walk_both`] found.
-    pub(super) fn judgement(&self, scratch: &mut Scratch) -> Judgement {
+    pub(super) fn judgement(&self, scratch: &Scratch) -> Judgement {
         let enforced = self.verdict(&scratch.enforced, self.programs.options().end_of_tier);
         let pending = self.verdict(&scratch.pending, EndOfTier::First);
         let staged: Vec<StagedHit> = scratch
             .pending
             .staged
             .iter()
-            .map(|(policy, result)| StagedHit { policy: *policy, result: *result })
+            .map(|(policy, result)| StagedHit { policy: *policy, result: result.single() })
             .collect();
         let mut blame = Vec::new();
         let outcome = match (enforced.answer, pending.answer) {
@@ -141,7 +103,7 @@ impl<'a> Case<'a> {
             (Answer::Allow, Answer::Allow) | (Answer::Deny, Answer::Deny) => Outcome::Agrees,
             (Answer::Deny, Answer::Allow) => Outcome::WouldAllow { by: self.decider(&pending) },
             (Answer::Allow, Answer::Deny) => {
-                blame = self.blame(&staged, scratch);
+                blame = self.blame(&staged);
                 self.would_deny(&pending, &blame)
             }
         };
@@ -220,12 +182,11 @@ impl<'a> Case<'a> {
     }
 
     /// Returns the staged policies that deny alone; if none does, a smallest set that does together.
-    fn blame(&self, staged: &[StagedHit], scratch: &mut Scratch) -> Vec<PolicyId> {
+    fn blame(&self, staged: &[StagedHit]) -> Vec<PolicyId> {
         let all: Vec<u32> = staged.iter().map(|it| it.policy).collect();
-        let Scratch { other, .. } = scratch;
         let mut found = Walked::default();
         let mut denies = |some: &[u32]| {
-            self.run(Scope::With(some), &mut found, other);
+            self.run(Scope::With(some), &mut found);
             found.may_deny && !found.may_allow && !found.is_error
         };
         let alone: Vec<u32> = all.iter().copied().filter(|it| denies(&[*it])).collect();
@@ -234,31 +195,48 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Returns a smallest set that denies together; see [`JOINT_BLAME_MAX`].
+/// Returns the first, in the order of evaluation, of the smallest sets that deny together; see
+/// [`JOINT_BLAME_WALKS_MAX`].
 fn jointly(all: &[u32], mut denies: impl FnMut(&[u32]) -> bool) -> Vec<u32> {
-    if all.len() <= JOINT_BLAME_MAX {
-        for (idx, a) in all.iter().enumerate() {
-            for b in all.iter().skip(idx + 1) {
-                if denies(&[*a, *b]) {
-                    return vec![*a, *b];
-                }
+    let mut walks = 0;
+    for size in 2..=all.len() {
+        let mut places: Vec<usize> = (0..size).collect();
+        loop {
+            let some: Vec<u32> = places.iter().filter_map(|it| all.get(*it)).copied().collect();
+            walks += 1;
+            if walks > JOINT_BLAME_WALKS_MAX {
+                return without_the_spare(all, denies);
             }
-        }
-        for (idx, a) in all.iter().enumerate() {
-            for (jdx, b) in all.iter().enumerate().skip(idx + 1) {
-                for c in all.iter().skip(jdx + 1) {
-                    if denies(&[*a, *b, *c]) {
-                        return vec![*a, *b, *c];
-                    }
-                }
+            if denies(&some) {
+                return some;
+            }
+            if !advance(&mut places, all.len()) {
+                break;
             }
         }
     }
+    all.to_vec()
+}
+
+/// Goes to the next choice of as many places below `count`, in lexicographic order; false after the last.
+fn advance(places: &mut [usize], count: usize) -> bool {
+    let size = places.len();
+    let movable = places.iter().enumerate().rposition(|(idx, it)| it + size < count + idx);
+    let Some(from) = movable else { return false };
+    let Some(first) = places.get(from).map(|it| it + 1) else { return false };
+    for (place, value) in places.iter_mut().skip(from).zip(first..) {
+        *place = value;
+    }
+    true
+}
+
+/// Leaves out one policy after the other as long as the rest still denies.
+fn without_the_spare(all: &[u32], mut denies: impl FnMut(&[u32]) -> bool) -> Vec<u32> {
     let mut left = all.to_vec();
     for policy in all {
-        let without: Vec<u32> = left.iter().copied().filter(|it| it != policy).collect();
-        if denies(&without) {
-            left = without;
+        let rest: Vec<u32> = left.iter().copied().filter(|it| it != policy).collect();
+        if denies(&rest) {
+            left = rest;
         }
     }
     left
@@ -271,7 +249,7 @@ impl Programs {
         self.with_case(direction, connection, |case| {
             let mut scratch = Scratch::default();
             case.walk_both(&mut scratch);
-            case.judgement(&mut scratch)
+            case.judgement(&scratch)
         })
     }
 
@@ -287,16 +265,18 @@ impl Programs {
             Direction::Ingress => (connection.dest, connection.source),
         };
         let (subject, peer) = (self.party(subject), self.party(peer));
-        let of_subject = subject.whereabouts.families();
-        let of_peer = peer.whereabouts.families();
-        let families = self.families(of_subject, of_peer, connection.protocol);
-        let classes: Vec<(Family, Class, Class)> = families
-            .iter()
-            .map(|family| (family, self.class(&subject, family), self.class(&peer, family)))
-            .collect();
-        let ends: Vec<Ends<'_>> =
-            classes.iter().map(|(family, subject, peer)| Ends { family: *family, subject, peer }).collect();
-        let plan = classes.first().map(|(_, it, _)| Plan::new(self, it, direction)).unwrap_or_default();
+        let (of_subject, of_peer) = (subject.whereabouts.families(), peer.whereabouts.families());
+        let family = match direction {
+            Direction::Egress => self.family(of_subject, of_peer, connection.protocol),
+            Direction::Ingress => self.family(of_peer, of_subject, connection.protocol),
+        };
+        // An address that is known has one version, whatever the other end says.
+        let class = |party: &Party<'_>| {
+            let own = party.whereabouts.address().and_then(|_| party.whereabouts.families().single());
+            self.class(party, own.or(family))
+        };
+        let (subject, peer) = (class(&subject), class(&peer));
+        let plan = Plan::new(self, &subject, direction);
         let service = Service {
             direction,
             protocol: connection.protocol,
@@ -304,6 +284,6 @@ impl Programs {
             dest_port: connection.dest_port,
             icmp: connection.icmp,
         };
-        then(&Case { programs: self, plan: &plan, ends: &ends, service })
+        then(&Case { programs: self, plan: &plan, family, subject: &subject, peer: &peer, service })
     }
 }

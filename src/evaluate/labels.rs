@@ -15,6 +15,8 @@ pub(super) enum Lookup<'a> {
     Is(&'a str),
     /// It is not there.
     Absent,
+    /// It is there, and its value is not known.
+    Present(Missing),
     /// Not known; what is missing is named as of the source.
     Unknown(Missing),
 }
@@ -23,6 +25,7 @@ pub(super) enum Lookup<'a> {
 enum Value {
     Known(Name),
     Absent,
+    Present(Missing),
     Doubtful(Missing),
 }
 
@@ -61,6 +64,7 @@ impl Group {
         match found.and_then(|idx| self.pairs.get(idx)) {
             Some((_, Value::Known(value))) => Lookup::Is(value),
             Some((_, Value::Doubtful(missing))) => Lookup::Unknown(*missing),
+            Some((_, Value::Present(missing))) => Lookup::Present(*missing),
             Some((_, Value::Absent)) => Lookup::Absent,
             None if self.rest.is_nothing() => Lookup::Absent,
             None => Lookup::Unknown(self.rest),
@@ -84,6 +88,7 @@ impl Group {
                 Lookup::Is(value) if is_agreed => Value::Known(Name::from(value)),
                 Lookup::Absent if is_agreed => Value::Absent,
                 Lookup::Is(_) | Lookup::Absent => Value::Doubtful(missing),
+                Lookup::Present(more) => Value::Present(missing.union(more)),
                 Lookup::Unknown(more) => Value::Doubtful(missing.union(more)),
             };
             agreed.pairs.push((key.clone(), value));
@@ -137,7 +142,7 @@ impl Labels {
             group.set(SERVICE_ACCOUNT, Value::Known(name.clone()));
             labels
         } else {
-            group.set(SERVICE_ACCOUNT, Value::Doubtful(Missing::SOURCE_SERVICE_ACCOUNT));
+            group.set(SERVICE_ACCOUNT, Value::Present(Missing::SOURCE_SERVICE_ACCOUNT));
             Arc::new(Group::open(Missing::SOURCE_SERVICE_ACCOUNT))
         };
         Self { own: group, namespace: namespace_labels, account }
@@ -193,10 +198,10 @@ impl Labels {
         let own: Vec<&Group> = of.iter().map(|it| &it.own).collect();
         let account: Vec<&Group> = of.iter().map(|it| it.account.as_ref()).collect();
         let mut own = Group::agreeing(&own, Missing::SOURCE_LABELS);
-        if let Some((_, Value::Doubtful(missing))) =
+        if let Some((_, value @ (Value::Doubtful(_) | Value::Present(_)))) =
             own.pairs.iter_mut().find(|(key, _)| key.as_str() == SERVICE_ACCOUNT)
         {
-            *missing = Missing::SOURCE_SERVICE_ACCOUNT;
+            *value = Value::Present(Missing::SOURCE_SERVICE_ACCOUNT);
         }
         Some(Self {
             own,
@@ -221,11 +226,15 @@ impl Labels {
         let test = |key: &Name, holds: &dyn Fn(&str) -> bool| match self.get(key) {
             Lookup::Is(value) => Truth::from(holds(value)),
             Lookup::Absent => Truth::False,
-            Lookup::Unknown(missing) => Truth::Unknown(missing),
+            Lookup::Unknown(missing) | Lookup::Present(missing) => Truth::Unknown(missing),
         };
         match node {
             Node::All | Node::Global => Truth::True,
+            Node::Has(key) if matches!(self.get(key), Lookup::Present(_)) => Truth::True,
             Node::Has(key) => test(key, &|_| true),
+            // What is so for every value does not hang on the one that is not known.
+            Node::In(_, values) if values.is_empty() => Truth::False,
+            Node::NotIn(_, values) if values.is_empty() => Truth::True,
             Node::Eq(key, value) => test(key, &|it| it == value.as_str()),
             Node::Ne(key, value) => !test(key, &|it| it == value.as_str()),
             Node::In(key, values) => test(key, &|it| values.iter().any(|value| value.as_str() == it)),

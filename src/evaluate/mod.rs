@@ -17,12 +17,14 @@
     clippy::unwrap_used
 )]
 
+mod change;
 mod class;
 mod compose;
 mod connection;
 mod ends;
 #[cfg(test)]
 mod examples;
+mod explain;
 mod judge;
 mod judging;
 mod labels;
@@ -32,17 +34,22 @@ mod plan;
 mod port_classes;
 mod programs;
 mod question;
+mod reasons;
 mod roster;
 mod rule;
 mod truth;
 mod verdict;
 mod walk;
+mod what_if;
 mod whereabouts;
 
+pub use change::Change;
 pub use connection::{Connection, IcmpMessage};
+pub use explain::{Explanation, PolicyExplanation, Reason, RuleExplanation, TierExplanation, explain};
 pub use judge::{Judge, JudgementId};
 pub use options::{EndOfTier, Failsafe, Families, Mode, Options, Switches};
 pub use programs::Programs;
 pub use rule::{Part, Side};
 pub use truth::Truth;
 pub use verdict::{Answer, Judgement, Missing, Outcome, StagedHit, StagedResult, Verdict};
+pub use what_if::what_if;

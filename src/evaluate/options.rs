@@ -1,6 +1,6 @@
 //! What an engine's rules are: the data plane's, or those of Calico's checker.
 
-use crate::model::Protocol;
+use crate::model::{IpNet, Protocol};
 
 /// Whose rules are followed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -22,11 +22,13 @@ pub enum EndOfTier {
     Last,
 }
 
-/// IP versions that connections may have where neither end's address is known.
+/// The IP version that connections have where neither end tells it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Families {
-    /// Those of the addresses that the catalog knows of pods; both when it knows none.
+    /// Not known.
     #[default]
+    Open,
+    /// The one that all the addresses have which the catalog knows of pods.
     Learned,
     /// IPv4 alone: for a cluster that has no other.
     V4,
@@ -59,8 +61,8 @@ pub struct Switches {
     pub unknown_service_matches: bool,
     /// 8: a flow of protocol 0 matches no rule that names a protocol, not even to exclude it.
     pub protocol_zero_never_matches: bool,
-    /// 9: an HTTP clause makes a match undetermined. Both data plane and checker take it as fulfilled, so neither
-    /// mode sets this; it is for clusters whose layer 7 proxy enforces the clause.
+    /// 9: an HTTP clause makes a match undetermined; the checker takes it as fulfilled. The layer 3 data plane does
+    /// so too, but whoever writes such a clause has the layer 7 proxy that enforces it, and records cannot tell.
     pub http_is_undetermined: bool,
     /// 10: host endpoints have no pending verdict of their own; what is pending is what is enforced.
     pub hosts_not_pending: bool,
@@ -84,7 +86,7 @@ impl Switches {
         sctp_services_never_match: false,
         unknown_service_matches: false,
         protocol_zero_never_matches: false,
-        http_is_undetermined: false,
+        http_is_undetermined: true,
         hosts_not_pending: false,
         missing_profile_skipped: false,
         dangling_tier_is_error: false,
@@ -99,7 +101,8 @@ impl Switches {
         named_not_ports_never_exclude: true,
         not_nets_of_other_version_hold: true,
         sctp_services_never_match: true,
-        unknown_service_matches: true,
+        // A checker that has received everything has every Service's set, if an empty one.
+        unknown_service_matches: false,
         protocol_zero_never_matches: true,
         http_is_undetermined: false,
         hosts_not_pending: true,
@@ -139,8 +142,11 @@ pub struct Options {
     pub switches: Option<Switches>,
     /// Which policy an end of tier is charged to in the enforced trace (divergence 11).
     pub end_of_tier: EndOfTier,
-    /// IP versions where addresses are unknown.
+    /// The IP version where neither end tells it.
     pub families: Families,
+    /// The prefixes that pods get their addresses from; empty when they are not known. A pod whose address is not
+    /// known may be anywhere in them, so a network set apart from them surely does not cover it.
+    pub pod_networks: Vec<IpNet>,
     /// Ports of host endpoints that stay open.
     pub failsafe: Failsafe,
 }

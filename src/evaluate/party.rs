@@ -6,15 +6,16 @@
 //!
 //! A selector in a rule matches an *address*: the address of an endpoint, or one inside a network set. So a party
 //! has, beside itself, *others*: network sets that cover its address, and endpoints that share it. Where the address
-//! is not known, a set whose prefixes cover all the addresses it may have is certain, one that covers some is
-//! possible. An end typed `net` belongs to nothing by Calico's own typing, unless its address says otherwise.
+//! is not known, a set whose prefixes cover everywhere it may be is certain, one that covers some of it is possible,
+//! and the answer hangs on the address. An end typed `net` whose address is not known belongs to nothing: an address
+//! inside a set Calico types `ns`.
 
 use std::borrow::Cow;
 
 use super::labels::Labels;
-use super::roster::{Holder, Roster};
-use super::whereabouts::{Cover, Family, FamilySet, Whereabouts, overlap};
-use crate::model::{Endpoint, EndpointKind, IpAddr, Name, NameScope};
+use super::roster::{Holder, Roster, SetEntry};
+use super::whereabouts::{Cover, Family, FamilySet, Whereabouts};
+use crate::model::{Endpoint, EndpointKind, IpAddr, IpNet, Name, NameScope};
 use crate::policy::{Cluster, HostEndpoint, NamedPort, Workload};
 
 /// Something else that a party's address belongs to.
@@ -61,11 +62,13 @@ pub(super) struct Party<'a> {
     /// Whether its address is a member of what selects its labels.
     pub(super) is_member: bool,
     pub(super) whereabouts: Whereabouts,
-    /// Its named ports; nothing when they are not known.
-    pub(super) ports: Option<&'a [NamedPort]>,
+    /// The named ports of each of the pods that it may be, or of the host; nothing when they are not known.
+    pub(super) ports: Vec<&'a [NamedPort]>,
     pub(super) owner: Owner,
     /// The network set that it is, by its place in the list.
     own_set: Option<usize>,
+    /// The host endpoint that it is, likewise.
+    own_host: Option<usize>,
     /// The pods of the catalog that it may be.
     pods: Vec<usize>,
     roster: &'a Roster,
@@ -73,32 +76,39 @@ pub(super) struct Party<'a> {
 }
 
 impl<'a> Party<'a> {
-    pub(super) fn resolve(endpoint: &Endpoint, roster: &'a Roster, cluster: &'a Cluster) -> Self {
+    /// Resolves an endpoint. `pod_networks` are the prefixes of pods, if they are known.
+    pub(super) fn resolve(
+        endpoint: &Endpoint,
+        roster: &'a Roster,
+        cluster: &'a Cluster,
+        pod_networks: &[IpNet],
+    ) -> Self {
         let unknown = Self {
             kind: endpoint.kind,
             labels: None,
             is_member: false,
             whereabouts: Whereabouts::Anywhere(FamilySet::ALL),
-            ports: Some(&[]),
+            ports: Vec::new(),
             owner: Owner::Nobody,
             own_set: None,
+            own_host: None,
             pods: Vec::new(),
             roster,
             cluster,
         };
         match endpoint.kind {
-            EndpointKind::Workload => unknown.into_workload(endpoint),
+            EndpointKind::Workload => unknown.into_workload(endpoint, pod_networks),
             EndpointKind::Host => unknown.into_host(endpoint),
             EndpointKind::NetworkSet => unknown.into_network_set(endpoint),
             EndpointKind::Network => Self { whereabouts: of_network(endpoint), ..unknown },
         }
     }
 
-    fn into_workload(self, endpoint: &Endpoint) -> Self {
+    fn into_workload(self, endpoint: &Endpoint, pod_networks: &[IpNet]) -> Self {
         let (roster, cluster) = (self.roster, self.cluster);
         let Some(namespace) = &endpoint.namespace else {
             // A workload of an orchestrator without namespaces: nothing is known of its policies.
-            return Self { whereabouts: at(endpoint, FamilySet::ALL), ports: None, ..self };
+            return Self { whereabouts: at(endpoint), ..self };
         };
         let pods = pods_of(endpoint, namespace, roster, cluster);
         let known: Vec<&'a Workload> = pods.iter().filter_map(|it| cluster.workloads.get(*it)).collect();
@@ -123,20 +133,14 @@ impl<'a> Party<'a> {
                 }))
             };
         let whereabouts = match endpoint.address {
-            Some(address) => Whereabouts::OneOf(vec![address]),
-            None if known.iter().any(|it| !it.addresses.is_empty()) => {
-                Whereabouts::OneOf(known.iter().flat_map(|it| it.addresses.iter().copied()).collect())
-            }
-            None => Whereabouts::Anywhere(roster.families()),
+            Some(address) => Whereabouts::At(address),
+            None => of_pods_addresses(&known, pod_networks),
         };
-        let ports = known.split_first().and_then(|(first, rest)| {
-            rest.iter().all(|it| it.ports == first.ports).then_some(first.ports.as_slice())
-        });
         Self {
             labels: Some(labels),
             is_member: true,
             whereabouts,
-            ports,
+            ports: known.iter().map(|it| it.ports.as_slice()).collect(),
             owner: Owner::Pod(namespace.clone()),
             pods,
             ..self
@@ -167,11 +171,9 @@ impl<'a> Party<'a> {
             (None, Some(labels)) => Cow::Borrowed(labels),
             (None, None) => Cow::Owned(Labels::of_host(None, &[])),
         };
-        let whereabouts = match (endpoint.address, known) {
-            (None, Some(host)) if !host.expected_ips.is_empty() => {
-                Whereabouts::OneOf(host.expected_ips.clone())
-            }
-            _ => at(endpoint, FamilySet::ALL),
+        let whereabouts = match (endpoint.address, known.map(|it| it.expected_ips.as_slice())) {
+            (None, Some([only])) => Whereabouts::At(*only),
+            _ => at(endpoint),
         };
         let owner = known.map_or(Owner::UnknownHost, |it| Owner::Host(it.profiles.clone()));
         Self {
@@ -179,8 +181,9 @@ impl<'a> Party<'a> {
             // Of a host endpoint that is known by its interface alone no address is in any set.
             is_member: known.is_none_or(|it| !it.expected_ips.is_empty()),
             whereabouts,
-            ports: known.map(|it| it.ports.as_slice()),
+            ports: known.iter().map(|it| it.ports.as_slice()).collect(),
             owner,
+            own_host: idx,
             ..self
         }
     }
@@ -200,49 +203,50 @@ impl<'a> Party<'a> {
             (None, Some(entry)) if !entry.nets.is_empty() && !entry.has_domains => {
                 Whereabouts::Within(entry.nets.clone())
             }
-            _ => at(endpoint, FamilySet::ALL),
+            _ => at(endpoint),
         };
         Self { labels: Some(labels), is_member: true, whereabouts, own_set: idx, ..self }
     }
 
     /// Calls `found` for everything else that the party's address, of this IP version, belongs to or may belong to.
-    pub(super) fn for_others(&self, family: Family, mut found: impl FnMut(&Other<'a>)) {
-        if let Some(address) = self.whereabouts.only_address(family) {
+    pub(super) fn for_others(&self, family: Option<Family>, mut found: impl FnMut(&Other<'a>)) {
+        if let Some(address) = self.whereabouts.address() {
             self.others_at(address, &mut found);
-        } else {
+        } else if self.kind != EndpointKind::Network {
             self.others_by_cover(family, &mut found);
         }
-        if self.kind == EndpointKind::Network {
-            for set in self.roster.sets.iter().filter(|it| it.has_domains) {
-                let belongs = Belongs::ByDomain;
-                found(&Other { labels: &set.labels, ports: &[], prefix_len: full_len(family), belongs });
+        match self.kind {
+            EndpointKind::Network | EndpointKind::NetworkSet => {
+                for (_, set) in self.other_sets().filter(|(_, it)| it.has_domains) {
+                    let belongs = Belongs::ByDomain;
+                    found(&Other { labels: &set.labels, ports: &[], prefix_len: HOST_LEN, belongs });
+                }
             }
+            EndpointKind::Workload | EndpointKind::Host => {}
         }
+    }
+
+    fn other_sets(&self) -> impl Iterator<Item = (usize, &'a SetEntry)> + '_ {
+        self.roster.sets.iter().enumerate().filter(|(idx, _)| self.own_set != Some(*idx))
     }
 
     fn others_at(&self, address: IpAddr, found: &mut impl FnMut(&Other<'a>)) {
         let (roster, cluster) = (self.roster, self.cluster);
         let belongs = Belongs::Surely;
-        let prefix_len = full_len(Family::of(&address));
-        let holders = roster.holders(&address);
-        // A later pod may have taken the address over from one that is gone: it counts beside a named pod only if
-        // the catalog has that one at the address too.
-        let counts = self.kind != EndpointKind::Workload
-            || self.pods.iter().any(|pod| holders.contains(&Holder::Workload(*pod)));
-        for holder in holders {
+        for holder in roster.holders(&address) {
             let (labels, ports) = match holder {
-                Holder::Workload(idx) if counts && !self.pods.contains(idx) => (
+                Holder::Workload(idx) if !self.pods.contains(idx) => (
                     roster.workload_labels.get(*idx),
                     cluster.workloads.get(*idx).map(|it| it.ports.as_slice()),
                 ),
-                Holder::Host(idx) if self.kind != EndpointKind::Host => (
+                Holder::Host(idx) if self.own_host != Some(*idx) => (
                     roster.host_labels.get(*idx),
                     cluster.host_endpoints.get(*idx).map(|it| it.ports.as_slice()),
                 ),
                 Holder::Workload(_) | Holder::Host(_) => continue,
             };
             if let (Some(labels), Some(ports)) = (labels, ports) {
-                found(&Other { labels, ports, prefix_len, belongs });
+                found(&Other { labels, ports, prefix_len: HOST_LEN, belongs });
             }
         }
         for (idx, prefix_len) in roster.sets_at(address) {
@@ -254,32 +258,20 @@ impl<'a> Party<'a> {
         }
     }
 
-    fn others_by_cover(&self, family: Family, found: &mut impl FnMut(&Other<'a>)) {
-        for (idx, set) in self.roster.sets.iter().enumerate() {
-            if self.own_set == Some(idx) {
-                continue;
-            }
-            let belongs = match (self.kind, self.whereabouts.cover(&set.nets, family)) {
-                (EndpointKind::Network, _) | (_, Cover::None) => continue,
-                (_, Cover::All) => Belongs::Surely,
-                (EndpointKind::Workload, Cover::Some) if !self.may_be_in(&set.nets) => continue,
-                (_, Cover::Some) => Belongs::ByAddress,
+    fn others_by_cover(&self, family: Option<Family>, found: &mut impl FnMut(&Other<'a>)) {
+        for (_, set) in self.other_sets() {
+            let belongs = match self.whereabouts.cover(&set.nets, family) {
+                Cover::None => continue,
+                Cover::All => Belongs::Surely,
+                Cover::Some => Belongs::ByAddress,
             };
-            let lens =
-                set.nets.iter().filter(|it| Family::of_net(it) == family).map(ipnet::IpNet::prefix_len);
-            let prefix_len = lens.min().unwrap_or(full_len(family));
-            found(&Other { labels: &set.labels, ports: &[], prefix_len, belongs });
-        }
-    }
-
-    fn may_be_in(&self, nets: &[ipnet::IpNet]) -> bool {
-        match &self.whereabouts {
-            Whereabouts::Anywhere(_) => nets.iter().any(|it| self.roster.may_hold_pods(it)),
-            Whereabouts::Within(own) => own.iter().any(|a| nets.iter().any(|b| overlap(a, b))),
-            Whereabouts::OneOf(_) | Whereabouts::Public | Whereabouts::Private => true,
+            found(&Other { labels: &set.labels, ports: &[], prefix_len: 0, belongs });
         }
     }
 }
+
+/// The length of a whole address: that of endpoints, which stand for themselves.
+const HOST_LEN: u8 = u8::MAX;
 
 /// Returns the pods of the catalog that a record's end may be.
 fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Cluster) -> Vec<usize> {
@@ -289,12 +281,11 @@ fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Clu
     {
         return vec![pod];
     }
+    // An aggregated name names the pods of its `generateName` alone; of a name that is not in the catalog the holder of
+    // the address is the pod.
     let is_named = |pod: &Workload| {
-        pod.namespace == *namespace
-            && match prefix {
-                Some(prefix) => pod.generate_name.as_ref().is_some_and(|it| it.as_str() == prefix),
-                None => endpoint.name.is_empty(),
-            }
+        let fits = |prefix: &str| pod.generate_name.as_ref().is_none_or(|it| it.as_str() == prefix);
+        pod.namespace == *namespace && prefix.is_none_or(fits)
     };
     let at_address = endpoint.address.map(|it| roster.holders(&it)).unwrap_or_default().iter();
     let by_address: Vec<usize> = at_address
@@ -310,22 +301,32 @@ fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Clu
     prefix.map_or_else(Vec::new, |it| roster.replicas(namespace, it).to_vec())
 }
 
+/// Returns where a pod is whose record has no address: where all the pods that it may be agree.
+fn of_pods_addresses(pods: &[&Workload], pod_networks: &[IpNet]) -> Whereabouts {
+    let mut addresses: Vec<IpAddr> = pods.iter().flat_map(|it| it.addresses.iter().copied()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let has_each = pods.iter().all(|it| !it.addresses.is_empty());
+    match addresses.as_slice() {
+        [only] if has_each => return Whereabouts::At(*only),
+        _ => {}
+    }
+    if !pod_networks.is_empty() {
+        return Whereabouts::Within(pod_networks.to_vec());
+    }
+    let families = addresses.iter().fold(FamilySet::default(), |set, it| set.with(Family::of(it)));
+    Whereabouts::Anywhere(if has_each && !families.is_empty() { families } else { FamilySet::ALL })
+}
+
 fn of_network(endpoint: &Endpoint) -> Whereabouts {
     match (endpoint.address, endpoint.name.as_str()) {
-        (Some(address), _) => Whereabouts::OneOf(vec![address]),
+        (Some(address), _) => Whereabouts::At(address),
         (None, "pub") => Whereabouts::Public,
         (None, "pvt") => Whereabouts::Private,
         (None, _) => Whereabouts::Anywhere(FamilySet::ALL),
     }
 }
 
-fn at(endpoint: &Endpoint, families: FamilySet) -> Whereabouts {
-    endpoint.address.map_or(Whereabouts::Anywhere(families), |it| Whereabouts::OneOf(vec![it]))
-}
-
-const fn full_len(family: Family) -> u8 {
-    match family {
-        Family::V4 => 32,
-        Family::V6 => 128,
-    }
+fn at(endpoint: &Endpoint) -> Whereabouts {
+    endpoint.address.map_or(Whereabouts::Anywhere(FamilySet::ALL), Whereabouts::At)
 }

@@ -36,6 +36,9 @@ pub(super) struct PlannedTier {
     pub(super) policies: Vec<PlannedPolicy>,
     /// Rules see the destination before translation, which the record does not have.
     pub(super) is_untranslated: bool,
+    /// The last enforced policy that selects a pod and is not evaluated for it, being for host endpoints' first
+    /// chains. Calico's flow logs count it when they look for the last policy of the tier.
+    pub(super) phantom_last: Option<u32>,
 }
 
 /// The tiers that an end's traffic of one direction goes through.
@@ -61,11 +64,17 @@ impl Plan {
             super::party::Owner::Pod(_) | super::party::Owner::Nobody => false,
         };
         let mut applying: Vec<(Chain, PlannedPolicy)> = Vec::new();
+        let mut phantoms = Vec::new();
         for question in class.possible() {
             for index in programs.selected_by(question) {
                 let Some(policy) = programs.policy(*index) else { continue };
-                let is_meant = policy.chain == Chain::Normal || is_host;
-                if !is_meant || !policy.types.governs(direction) {
+                if !policy.types.governs(direction) {
+                    continue;
+                }
+                if policy.chain != Chain::Normal && !is_host {
+                    if !policy.is_staged && class.answer(question) == Truth::True {
+                        phantoms.push(*index);
+                    }
                     continue;
                 }
                 let doubt = match class.answer(question) {
@@ -96,7 +105,14 @@ impl Plan {
                 Chain::Untracked | Chain::Untranslated => TierEnd::FallThrough,
             };
             let is_untranslated = chain == Chain::Untranslated;
-            plan.tiers.push(PlannedTier { tier, end, policies: vec![planned], is_untranslated });
+            let policies = vec![planned];
+            plan.tiers.push(PlannedTier { tier, end, policies, is_untranslated, phantom_last: None });
+        }
+        for phantom in phantoms {
+            let of = programs.policy(phantom).map(|it| it.tier);
+            if let Some(tier) = plan.tiers.iter_mut().find(|it| Some(it.tier) == of) {
+                tier.phantom_last = tier.phantom_last.max(Some(phantom));
+            }
         }
         plan
     }

@@ -9,32 +9,38 @@ pub(super) struct PortClasses {
     bounds: Vec<u16>,
 }
 
+/// One bit for each port: whether an interval begins there.
+struct Bounds(Vec<u64>);
+
+impl Bounds {
+    fn draw(&mut self, first: u16, last: u16) {
+        for port in [Some(first), last.checked_add(1)].into_iter().flatten() {
+            if let Some(word) = self.0.get_mut(usize::from(port / 64)) {
+                *word |= 1 << (port % 64);
+            }
+        }
+    }
+}
+
 impl PortClasses {
     /// Collects the bounds that rules, named ports, Services and failsafe ports draw.
     pub(super) fn new(programs: &Programs) -> Self {
-        let mut bounds = Vec::new();
-        let mut draw = |first: u16, last: u16| {
-            bounds.push(first);
-            bounds.extend(last.checked_add(1));
-        };
-        programs.all_rules().flat_map(super::rule::CompiledRule::dest_ranges).for_each(|(a, b)| draw(a, b));
-        let failsafe = &programs.options().failsafe;
-        failsafe.inbound.iter().chain(&failsafe.outbound).for_each(|it| draw(it.1, it.1));
-        if programs.questions().others.is_empty() {
-            return Self::sorted(bounds);
+        let mut bounds = Bounds(vec![0; 1 << 10]);
+        for (first, last) in programs.all_rules().flat_map(super::rule::CompiledRule::dest_ranges) {
+            bounds.draw(first, last);
         }
-        let cluster = programs.set().cluster();
-        let of_pods = cluster.workloads.iter().flat_map(|it| &it.ports);
-        let of_hosts = cluster.host_endpoints.iter().flat_map(|it| &it.ports);
-        of_pods.chain(of_hosts).for_each(|it| draw(it.port, it.port));
-        programs.roster().service_ports().for_each(|it| draw(it, it));
-        Self::sorted(bounds)
-    }
-
-    fn sorted(mut bounds: Vec<u16>) -> Self {
-        bounds.sort_unstable();
-        bounds.dedup();
-        Self { bounds }
+        let failsafe = &programs.options().failsafe;
+        failsafe.inbound.iter().chain(&failsafe.outbound).for_each(|it| bounds.draw(it.1, it.1));
+        if !programs.questions().others.is_empty() {
+            let cluster = programs.set().cluster();
+            let of_pods = cluster.workloads.iter().flat_map(|it| &it.ports);
+            let of_hosts = cluster.host_endpoints.iter().flat_map(|it| &it.ports);
+            of_pods.chain(of_hosts).for_each(|it| bounds.draw(it.port, it.port));
+            programs.roster().service_ports().for_each(|it| bounds.draw(it, it));
+        }
+        let begins =
+            |port: &u16| bounds.0.get(usize::from(port / 64)).is_some_and(|it| it >> (port % 64) & 1 != 0);
+        Self { bounds: (0..=u16::MAX).filter(begins).collect() }
     }
 
     /// Returns the class of a port; that of a port which is not known is 0.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::change::{Change, places};
 use super::class::{Class, classify};
 use super::compose::{policy_selector, rule_namespace};
-use super::options::{Options, Switches};
+use super::options::{Families, Options, Switches};
 use super::party::Party;
 use super::plan::{Chain, TierEnd};
 use super::port_classes::PortClasses;
@@ -24,6 +25,8 @@ pub(super) struct CompiledPolicy {
     pub(super) is_staged: bool,
     pub(super) types: Types,
     pub(super) chain: Chain,
+    /// The question whether it applies; nothing for a policy that takes no part.
+    pub(super) selected: Option<QuestionId>,
     rules: Arc<Rules>,
 }
 
@@ -56,14 +59,15 @@ pub struct Programs {
     options: Options,
     switches: Switches,
     roster: Arc<Roster>,
-    questions: Questions,
+    questions: Arc<Questions>,
     policies: Vec<CompiledPolicy>,
     profiles: HashMap<Name, Rules>,
-    /// Policies by the question whether they apply.
-    selected_by: HashMap<QuestionId, Vec<u32>>,
+    selected_by: SelectedBy,
     /// Names of tiers that do not exist, in order.
     dangling: Vec<Name>,
     ports: PortClasses,
+    /// How many questions the last full compilation had.
+    asked: usize,
 }
 
 impl Programs {
@@ -76,42 +80,84 @@ impl Programs {
     /// Compiles a set.
     #[must_use]
     pub fn compile_with(set: Arc<PolicySet>, options: Options) -> Self {
-        let roster = Arc::new(Roster::new(set.cluster()));
+        Self::build(set, options, None).0
+    }
+
+    /// Compiles the next set and takes over what is the same, by the same options. Also tells what has changed, so
+    /// that only the edges which that touches need be judged again.
+    #[must_use]
+    pub fn recompile(&self, set: Arc<PolicySet>) -> (Self, Change) {
+        // Questions that nobody asks any more are kept, as their places are taken; after so many that they outnumber
+        // the others all is compiled anew.
+        let asked_at_most = self.asked.saturating_mul(2).saturating_add(1_024);
+        if self.questions.len() > asked_at_most {
+            let places = places(self.set.policies(), set.policies());
+            let (programs, _) = Self::build(set, self.options.clone(), None);
+            return (programs, Change::everything(places));
+        }
+        Self::build(set, self.options.clone(), Some(self))
+    }
+
+    fn build(set: Arc<PolicySet>, options: Options, before: Option<&Self>) -> (Self, Change) {
         let switches = options.switches();
-        let source = Arc::clone(&set);
+        let same_cluster = before.filter(|it| it.set.cluster() == set.cluster());
+        let roster =
+            same_cluster.map_or_else(|| Arc::new(Roster::new(set.cluster())), |it| Arc::clone(&it.roster));
         let mut programs = Self {
-            set,
+            set: Arc::clone(&set),
             options,
             switches,
             roster,
-            questions: Questions::default(),
-            policies: Vec::with_capacity(source.policies().len()),
+            questions: before.map(|it| Arc::clone(&it.questions)).unwrap_or_default(),
+            policies: Vec::with_capacity(set.policies().len()),
             profiles: HashMap::new(),
-            selected_by: HashMap::new(),
+            selected_by: SelectedBy::default(),
             dangling: Vec::new(),
             ports: PortClasses::default(),
+            asked: 0,
         };
-        let tiers = tier_places(&source);
-        for policy in source.policies() {
+        let old = before.map_or(&[][..], |it| it.set.policies());
+        let places = places(old, set.policies());
+        let mut change = Change::new(places);
+        let tiers = tier_places(&set);
+        let mut origin = change.origins(set.policies().len());
+        for (policy, old_place) in set.policies().iter().zip(origin.drain(..)) {
             let tier = programs.tier_place(&tiers, &policy.tier);
-            let selected = takes_part(policy)
-                .then(|| programs.questions.id(Question::Selected(policy_selector(policy))));
-            let rules = Arc::new(programs.compile_policy_rules(policy));
+            let old = old_place.and_then(|it| Some((old.get(it)?, before?.policies.get(it)?)));
+            let (selected, rules) = match old {
+                Some((old, compiled)) if old == policy => (compiled.selected, Arc::clone(&compiled.rules)),
+                _ => {
+                    old.into_iter().for_each(|(old, _)| change.touch(old));
+                    change.touch(policy);
+                    programs.compile_policy(policy)
+                }
+            };
             programs.push(policy, tier, selected, rules);
         }
-        for profile in &source.cluster().profiles {
+        change.touch_removed(old);
+        for profile in &set.cluster().profiles {
             let rules = programs.compile_profile(profile);
             programs.profiles.insert(profile.name.clone(), rules);
         }
+        if before.is_some()
+            && (same_cluster.is_none() || before.is_some_and(|it| it.set.tiers() != set.tiers()))
+        {
+            change.touch_everything();
+        }
+        programs.selected_by = SelectedBy::new(programs.questions.len(), &programs.policies);
         programs.ports = PortClasses::new(&programs);
-        programs
+        programs.asked = before.map_or(programs.questions.len(), |it| it.asked);
+        (programs, change)
+    }
+
+    fn compile_policy(&mut self, policy: &Policy) -> (Option<QuestionId>, Arc<Rules>) {
+        let selected = takes_part(policy)
+            .then(|| Question::Selected(policy_selector(policy)))
+            .map(|it| ask(&mut self.questions, it));
+        (selected, Arc::new(self.compile_policy_rules(policy)))
     }
 
     fn push(&mut self, policy: &Policy, tier: u32, selected: Option<QuestionId>, rules: Arc<Rules>) {
-        let index = u32::try_from(self.policies.len()).unwrap_or(u32::MAX);
-        if let Some(question) = selected {
-            self.selected_by.entry(question).or_default().push(index);
-        }
         let chain = if policy.global.do_not_track {
             Chain::Untracked
         } else if policy.global.pre_dnat {
@@ -120,10 +166,10 @@ impl Programs {
             Chain::Normal
         };
         let is_staged = policy.id.kind.is_staged();
-        self.policies.push(CompiledPolicy { tier, is_staged, types: policy.types, chain, rules });
+        self.policies.push(CompiledPolicy { tier, is_staged, types: policy.types, chain, selected, rules });
     }
 
-    fn tier_place(&mut self, tiers: &HashMap<Name, u32>, name: &Name) -> u32 {
+    fn tier_place(&mut self, tiers: &HashMap<&Name, u32>, name: &Name) -> u32 {
         if let Some(place) = tiers.get(name) {
             return *place;
         }
@@ -138,22 +184,19 @@ impl Programs {
     fn compile_policy_rules(&mut self, policy: &Policy) -> Rules {
         let namespace = rule_namespace(&policy.id);
         let switches = self.switches;
-        let questions = &mut self.questions;
+        let mut ask = |question| ask(&mut self.questions, question);
         let mut compile = |direction: Direction| {
-            policy
-                .rules(direction)
-                .iter()
-                .map(|it| CompiledRule::new(it, namespace, direction, questions, switches))
-                .collect()
+            let rules = policy.rules(direction).iter();
+            rules.map(|it| CompiledRule::new(it, namespace, direction, &mut ask, switches)).collect()
         };
         Rules { ingress: compile(Direction::Ingress), egress: compile(Direction::Egress) }
     }
 
     fn compile_profile(&mut self, profile: &Profile) -> Rules {
         let switches = self.switches;
-        let questions = &mut self.questions;
+        let mut ask = |question| ask(&mut self.questions, question);
         let mut compile = |rules: &[crate::policy::Rule], direction| {
-            rules.iter().map(|it| CompiledRule::new(it, None, direction, questions, switches)).collect()
+            rules.iter().map(|it| CompiledRule::new(it, None, direction, &mut ask, switches)).collect()
         };
         Rules {
             ingress: compile(&profile.ingress, Direction::Ingress),
@@ -183,7 +226,7 @@ impl Programs {
         self.switches
     }
 
-    pub(super) const fn questions(&self) -> &Questions {
+    pub(super) fn questions(&self) -> &Questions {
         &self.questions
     }
 
@@ -201,7 +244,7 @@ impl Programs {
     }
 
     pub(super) fn selected_by(&self, question: QuestionId) -> &[u32] {
-        self.selected_by.get(&question).map_or(&[], Vec::as_slice)
+        self.selected_by.of(question)
     }
 
     pub(super) fn profile_rules(&self, name: &Name, direction: Direction) -> Option<&[CompiledRule]> {
@@ -223,7 +266,7 @@ impl Programs {
     pub fn bytes(&self) -> usize {
         let rules: usize = self.all_rules().map(CompiledRule::bytes).sum();
         let policies = self.policies.capacity() * (size_of::<CompiledPolicy>() + size_of::<Rules>());
-        let selected_by = self.selected_by.capacity() * (size_of::<(QuestionId, Vec<u32>)>() + 1 + 8);
+        let selected_by = (self.policies.len() + self.questions.len()) * size_of::<u32>();
         rules + policies + selected_by + self.questions.bytes() + self.roster.bytes()
     }
 
@@ -234,47 +277,87 @@ impl Programs {
 
     /// Returns what is known of an endpoint.
     pub(super) fn party<'a>(&'a self, endpoint: &Endpoint) -> Party<'a> {
-        Party::resolve(endpoint, &self.roster, self.set.cluster())
+        Party::resolve(endpoint, &self.roster, self.set.cluster(), &self.options.pod_networks)
     }
 
-    /// Answers every question for a party, as an address of one IP version; of the other, if it has none of this one.
-    pub(super) fn class(&self, party: &Party<'_>, family: Family) -> Class {
-        let families = party.whereabouts.families();
-        let family = if families.contains(family) { Some(family) } else { families.iter().next() };
-        classify(party, family.unwrap_or(Family::V4), &self.questions, &self.roster, self.switches)
+    /// Answers every question for a party, as an address of one IP version, or of either.
+    pub(super) fn class(&self, party: &Party<'_>, family: Option<Family>) -> Class {
+        classify(party, family, &self.questions, &self.roster, self.switches)
     }
 
-    /// Returns the IP versions that a connection between two places may have.
-    pub(super) fn families(&self, source: FamilySet, dest: FamilySet, protocol: Protocol) -> FamilySet {
-        let either = if source.and(dest).is_empty() { source } else { source.and(dest) };
-        let assumed = match self.options.families {
-            super::options::Families::Learned => self.roster.families(),
-            super::options::Families::V4 => FamilySet::only(Family::V4),
-            super::options::Families::V6 => FamilySet::only(Family::V6),
-        };
+    /// Returns the IP version of a connection between two places: what one of them tells, else what the protocol or
+    /// the options do.
+    pub(super) fn family(&self, source: FamilySet, dest: FamilySet, protocol: Protocol) -> Option<Family> {
         let implied = match protocol {
             Protocol::ICMP => FamilySet::only(Family::V4),
             Protocol::ICMPV6 => FamilySet::only(Family::V6),
             _ => FamilySet::ALL,
         };
-        // What the addresses say stands; the rest only chooses where they leave both open.
-        let mut families = either;
-        for hint in [implied, assumed] {
-            if !families.and(hint).is_empty() {
-                families = families.and(hint);
-            }
-        }
-        families
+        let assumed = match self.options.families {
+            Families::Open => FamilySet::ALL,
+            Families::Learned => self.roster.families(),
+            Families::V4 => FamilySet::only(Family::V4),
+            Families::V6 => FamilySet::only(Family::V6),
+        };
+        [source, dest, implied, assumed].into_iter().find_map(FamilySet::single)
     }
 }
 
+/// Returns the id of a question; a shared table is copied when the question is new to it.
+fn ask(questions: &mut Arc<Questions>, question: Question) -> QuestionId {
+    questions.known(&question).unwrap_or_else(|| Arc::make_mut(questions).id(question))
+}
+
 /// Places of the tiers by name.
-fn tier_places(set: &PolicySet) -> HashMap<Name, u32> {
-    let places = set.tiers().iter().zip(0_u32..);
-    places.map(|(tier, place)| (tier.name.clone(), place)).collect()
+fn tier_places(set: &PolicySet) -> HashMap<&Name, u32> {
+    set.tiers().iter().map(|it| &it.name).zip(0_u32..).collect()
 }
 
 /// A staged removal is dropped before anything is evaluated; what it would remove stays.
 fn takes_part(policy: &Policy) -> bool {
     policy.staged_action != Some(StagedAction::Delete)
+}
+
+/// Policies by the question whether they apply.
+#[derive(Debug, Default)]
+struct SelectedBy {
+    /// For each question where its policies begin, and at last where those of the last end.
+    starts: Vec<u32>,
+    policies: Vec<u32>,
+}
+
+impl SelectedBy {
+    fn new(questions: usize, policies: &[CompiledPolicy]) -> Self {
+        let place = |it: &CompiledPolicy| it.selected.and_then(|it| usize::try_from(it).ok());
+        let mut starts = vec![0_u32; questions + 1];
+        for question in policies.iter().filter_map(place) {
+            if let Some(start) = starts.get_mut(question + 1) {
+                *start += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut by_question = vec![0_u32; usize::try_from(sum).unwrap_or_default()];
+        for (policy, index) in policies.iter().zip(0_u32..) {
+            let next = place(policy).and_then(|it| next.get_mut(it));
+            let Some(next) = next else { continue };
+            let slot = usize::try_from(*next).ok().and_then(|it| by_question.get_mut(it));
+            if let Some(slot) = slot {
+                *slot = index;
+                *next += 1;
+            }
+        }
+        Self { starts, policies: by_question }
+    }
+
+    fn of(&self, question: QuestionId) -> &[u32] {
+        let Ok(question) = usize::try_from(question) else { return &[] };
+        let bound = |idx: usize| self.starts.get(idx).and_then(|it| usize::try_from(*it).ok());
+        let (Some(start), Some(end)) = (bound(question), bound(question + 1)) else { return &[] };
+        self.policies.get(start..end).unwrap_or_default()
+    }
 }

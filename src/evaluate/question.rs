@@ -79,6 +79,11 @@ impl Questions {
         id
     }
 
+    /// Returns the id of a question that stands already.
+    pub(super) fn known(&self, question: &Question) -> Option<QuestionId> {
+        self.ids.get(question).copied()
+    }
+
     pub(super) fn get(&self, id: QuestionId) -> Option<&Question> {
         self.list.get(usize::try_from(id).ok()?).map(Arc::as_ref)
     }

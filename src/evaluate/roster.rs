@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::joint::JointPrefixMap;
 
 use super::labels::{Group, Labels};
-use super::whereabouts::{Family, FamilySet, overlap};
+use super::whereabouts::{Family, FamilySet};
 use crate::model::{IpAddr, IpNet, Name, Protocol};
 use crate::policy::{Cluster, NamedPort, Profile};
 
@@ -54,8 +53,6 @@ pub(super) struct Roster {
     set_nets: JointPrefixMap<IpNet, Vec<usize>>,
     services: HashMap<NamespacedName, ServiceEntry>,
     profiles: HashMap<Name, usize>,
-    /// Where pods may be whose address is not known; see [`Roster::may_hold_pods`].
-    pod_space: Vec<IpNet>,
     families: FamilySet,
 }
 
@@ -88,7 +85,6 @@ impl Roster {
             set_nets: JointPrefixMap::new(),
             services: HashMap::new(),
             profiles: HashMap::new(),
-            pod_space: Vec::new(),
             families: FamilySet::default(),
         };
         roster.profiles =
@@ -101,7 +97,6 @@ impl Roster {
     }
 
     fn add_workloads(&mut self, cluster: &Cluster) {
-        let mut space = HashSet::new();
         for (idx, pod) in cluster.workloads.iter().enumerate() {
             let account = (&pod.service_account, self.account(&pod.namespace, &pod.service_account));
             let namespace = self.namespace(&pod.namespace);
@@ -118,10 +113,8 @@ impl Roster {
             for address in &pod.addresses {
                 self.by_address.entry(*address).or_default().push(Holder::Workload(idx));
                 self.families = self.families.with(Family::of(address));
-                space.extend(neighbourhood(*address));
             }
         }
-        self.pod_space = space.into_iter().collect();
     }
 
     fn add_hosts(&mut self, cluster: &Cluster) {
@@ -150,6 +143,8 @@ impl Roster {
             for net in &nets {
                 self.set_nets.entry(*net).or_default().push(idx);
             }
+            // Neighbours that make up a whole stand as the whole, so that it is seen to be covered.
+            let nets = IpNet::aggregate(&nets);
             self.set_by_name.insert((set.namespace.clone(), set.name.clone()), idx);
             self.sets.push(SetEntry { labels, nets, has_domains: !set.domains.is_empty() });
         }
@@ -249,49 +244,10 @@ impl Roster {
         cluster.profiles.get(*self.profiles.get(name)?)
     }
 
-    /// Returns the IP versions of the pods' addresses; both when none is known.
-    pub(super) fn families(&self) -> FamilySet {
-        if self.families.is_empty() { FamilySet::ALL } else { self.families }
+    /// Returns the IP versions of the pods' addresses.
+    pub(super) const fn families(&self) -> FamilySet {
+        self.families
     }
-
-    /// Tells whether a prefix may hold a pod whose address is not known.
-    ///
-    /// Pods get their addresses from few pools. Where addresses of pods are known, a prefix may hold another one if
-    /// it shares a /16 (IPv6: /48) with one of them; where none is known, if it reaches into private or shared
-    /// space, from which pools are taken unless pods are public. This is an approximation: a pool that no known pod
-    /// is in goes unseen. It errs only where a network set covers that pool, the pod has vanished from the catalog,
-    /// and its record carries no address; Calico's own reading by labels errs there too.
-    pub(super) fn may_hold_pods(&self, net: &IpNet) -> bool {
-        if net.prefix_len() == 0 {
-            return true;
-        }
-        if self.pod_space.is_empty() {
-            return non_public().iter().any(|it| overlap(it, net));
-        }
-        self.pod_space.iter().any(|it| overlap(it, net))
-    }
-}
-
-/// Ranges that pod pools are taken from: RFC 1918, RFC 6598, RFC 4193.
-fn non_public() -> [IpNet; 5] {
-    let v4 =
-        |a, b, len| IpNet::V4(Ipv4Net::new(std::net::Ipv4Addr::new(a, b, 0, 0), len).unwrap_or_default());
-    let local = std::net::Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0);
-    [
-        v4(10, 0, 8),
-        v4(172, 16, 12),
-        v4(192, 168, 16),
-        v4(100, 64, 10),
-        IpNet::V6(Ipv6Net::new(local, 7).unwrap_or_default()),
-    ]
-}
-
-fn neighbourhood(address: IpAddr) -> Option<IpNet> {
-    let len = match address {
-        IpAddr::V4(_) => 16,
-        IpAddr::V6(_) => 48,
-    };
-    IpNet::new(address, len).ok().map(|it| it.trunc())
 }
 
 /// Returns the ports of one name, as protocol and number.

@@ -1,10 +1,10 @@
 //! Compiled rules, and whether one matches.
 
 use super::class::Class;
-use super::compose::entity_selectors;
+use super::compose::{EntitySelectors, both_opt, entity_selectors};
 use super::connection::IcmpMessage;
 use super::options::Switches;
-use super::question::{Question, QuestionId, Questions};
+use super::question::{Question, QuestionId};
 use super::truth::Truth;
 use super::verdict::Missing;
 use super::whereabouts::Family;
@@ -99,7 +99,8 @@ pub(super) struct CompiledRule {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'a> {
     pub(super) direction: Direction,
-    pub(super) family: Family,
+    /// The IP version; nothing when neither end tells it.
+    pub(super) family: Option<Family>,
     pub(super) source: &'a Class,
     pub(super) dest: &'a Class,
     pub(super) protocol: Protocol,
@@ -114,7 +115,7 @@ impl CompiledRule {
         rule: &Rule,
         namespace: Option<&Name>,
         direction: Direction,
-        questions: &mut Questions,
+        ask: &mut dyn FnMut(Question) -> QuestionId,
         switches: Switches,
     ) -> Self {
         let Rule {
@@ -143,9 +144,10 @@ impl CompiledRule {
             not_protocol: *not_protocol,
             icmp: icmp.filter(|_| !switches.icmp_ignored),
             not_icmp: not_icmp.filter(|_| !switches.icmp_ignored),
-            has_http: http.is_some() && switches.http_is_undetermined,
-            source: Entity::new(source, namespace, false, questions, switches),
-            dest: Entity::new(destination, namespace, with_ports, questions, switches),
+            has_http: switches.http_is_undetermined
+                && http.as_ref().is_some_and(|it| !it.methods.is_empty() || !it.paths.is_empty()),
+            source: Entity::new(source, namespace, false, ask, switches),
+            dest: Entity::new(destination, namespace, with_ports, ask, switches),
         }
     }
 
@@ -206,7 +208,7 @@ impl CompiledRule {
             }
         }
         if let Some(version) = self.ip_version
-            && !see(Part::IpVersion, Truth::from(version == facts.family.number()))
+            && !see(Part::IpVersion, version_matches(version, facts))
         {
             return;
         }
@@ -244,6 +246,13 @@ impl CompiledRule {
     }
 }
 
+fn version_matches(version: u8, facts: &Facts<'_>) -> Truth {
+    match facts.family {
+        Some(family) => Truth::from(family.number() == version),
+        None => Truth::Unknown(Missing::SOURCE_ADDRESS.union(Missing::DEST_ADDRESS)),
+    }
+}
+
 /// Tells whether an ICMP message is the one that a rule asks for. Traffic of another protocol is not.
 fn icmp_matches(icmp: IcmpMatch, facts: &Facts<'_>) -> Truth {
     if facts.protocol != Protocol::ICMP && facts.protocol != Protocol::ICMPV6 {
@@ -263,30 +272,37 @@ impl Entity {
         entity: &EntityRule,
         namespace: Option<&Name>,
         with_ports: bool,
-        questions: &mut Questions,
+        ask: &mut dyn FnMut(Question) -> QuestionId,
         switches: Switches,
     ) -> Self {
-        let selectors = entity_selectors(namespace, entity);
+        let mut selectors = entity_selectors(namespace, entity);
+        // One and the same object must be selected and not excluded: the data plane makes one set of addresses of the
+        // two. An exclusion that stands alone is about the address: nothing there may be excluded.
+        if let (Some(positive), Some(negative)) = (&selectors.positive, &selectors.negative) {
+            let negated = Node::Not(Box::new(negative.clone()));
+            selectors =
+                EntitySelectors { positive: both_opt(Some(positive.clone()), Some(negated)), negative: None };
+        }
         let scope = selectors.positive.clone().unwrap_or(Node::All);
-        let mut ports = |list: &[PortMatch]| Ports::new(list, &scope, questions, switches);
+        let mut ports = |list: &[PortMatch]| Ports::new(list, &scope, &mut *ask, switches);
         let compiled_ports = ports(&entity.ports);
         let not_ports = ports(&entity.not_ports);
         // A named port belongs to an endpoint that the selector must match, so the selector need not be asked again,
         // nor could it: the address may belong to a set besides. Numbers in the same list leave it to be asked.
         let is_folded = compiled_ports.as_ref().is_some_and(|it| it.ranges.is_empty());
         Self {
-            positive: selectors.positive.filter(|_| !is_folded).map(|it| questions.id(Question::Member(it))),
-            negative: selectors.negative.map(|it| questions.id(Question::Member(it))),
-            within: merged(&entity.nets).map(|it| questions.id(Question::Within(it))),
-            outside: merged(&entity.not_nets).map(|it| questions.id(Question::Outside(it))),
+            positive: selectors.positive.filter(|_| !is_folded).map(|it| ask(Question::Member(it))),
+            negative: selectors.negative.map(|it| ask(Question::Member(it))),
+            within: merged(&entity.nets).map(|it| ask(Question::Within(it))),
+            outside: merged(&entity.not_nets).map(|it| ask(Question::Outside(it))),
             service: entity.services.as_ref().map(|it| {
                 let ServiceMatch { name, namespace } = it;
                 // Without a namespace the data plane looks for a Service that cannot exist.
                 let key = namespace.clone().map(|namespace| (namespace, name.clone()));
                 if with_ports {
-                    Service::Ports(questions.id(Question::ServicePorts(key)))
+                    Service::Ports(ask(Question::ServicePorts(key)))
                 } else {
-                    Service::Addresses(questions.id(Question::OfService(key)))
+                    Service::Addresses(ask(Question::OfService(key)))
                 }
             }),
             ports: compiled_ports.map(Box::new),
@@ -315,11 +331,10 @@ impl Entity {
         let ask = |question: QuestionId| at_side(class.answer(question));
         if let Some(question) = self.positive {
             let truth = match ask(question) {
-                // Names behind an address count where a pod calls out, nowhere else.
-                Truth::Unknown(Missing::DOMAINS)
-                    if side == Side::Source || facts.direction == Direction::Ingress =>
-                {
-                    Truth::False
+                // Names behind an address count where it is called, nowhere else.
+                Truth::Unknown(Missing::DOMAINS) if side == Side::Source => Truth::False,
+                Truth::Unknown(missing) if side == Side::Source => {
+                    Truth::Unknown(missing.without(Missing::DOMAINS))
                 }
                 truth => truth,
             };
@@ -374,7 +389,12 @@ impl Entity {
 
 impl Ports {
     /// Compiles a list; nothing for an empty one.
-    fn new(list: &[PortMatch], scope: &Node, questions: &mut Questions, switches: Switches) -> Option<Self> {
+    fn new(
+        list: &[PortMatch],
+        scope: &Node,
+        ask: &mut dyn FnMut(Question) -> QuestionId,
+        switches: Switches,
+    ) -> Option<Self> {
         if list.is_empty() {
             return None;
         }
@@ -384,7 +404,7 @@ impl Ports {
                 PortMatch::Range(first, last) => ports.ranges.push((*first, *last)),
                 PortMatch::Named(name) => {
                     if !switches.named_ports_never_match {
-                        ports.named.push(questions.id(Question::PortsNamed(scope.clone(), name.clone())));
+                        ports.named.push(ask(Question::PortsNamed(scope.clone(), name.clone())));
                     }
                 }
             }

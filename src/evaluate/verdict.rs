@@ -74,6 +74,12 @@ impl Missing {
         Self((self.0 & !OF_SOURCE) | ((self.0 & OF_SOURCE) << 1))
     }
 
+    /// Returns what is missing here and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Tells whether everything in `other` is missing here too.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

@@ -56,6 +56,62 @@ pub(super) struct Hit {
     pub(super) last: u32,
 }
 
+/// What may become of one staged policy: a set, over everything that may happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Results(u8);
+
+impl Results {
+    const NO_MATCH: Self = Self(1 << 3);
+    const NOT_REACHED: Self = Self(1 << 4);
+    /// It may not even apply.
+    const DOUBTFUL: Self = Self(0b11);
+
+    const fn of(actions: ActionSet) -> Self {
+        Self(actions.0)
+    }
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns the result, if it is but one.
+    pub(super) const fn single(self) -> StagedResult {
+        match self {
+            Self(0b001) => StagedResult::Allow,
+            Self(0b010) => StagedResult::Deny,
+            Self(0b100) => StagedResult::Pass,
+            Self::NO_MATCH => StagedResult::NoMatch,
+            Self::NOT_REACHED => StagedResult::NotReached,
+            Self(_) => StagedResult::Undetermined,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct ActionSet(u8);
+
+impl ActionSet {
+    const fn only(action: Action) -> Self {
+        match action {
+            Action::Allow => Self(0b001),
+            Action::Deny => Self(0b010),
+            Action::Pass => Self(0b100),
+        }
+    }
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn has_answer(self) -> bool {
+        self.0 & 0b011 != 0
+    }
+
+    const fn has_pass(self) -> bool {
+        self.0 & 0b100 != 0
+    }
+}
+
 /// What a walk found.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Walked {
@@ -68,7 +124,7 @@ pub(super) struct Walked {
     /// How many hits there were at the first doubt.
     pub(super) hits_before_doubt: Option<usize>,
     /// What became of the staged policies, in the order of the plan.
-    pub(super) staged: Vec<(u32, StagedResult)>,
+    pub(super) staged: Vec<(u32, Results)>,
 }
 
 impl Walked {
@@ -82,25 +138,6 @@ impl Walked {
         *hits_before_doubt = None;
         staged.clear();
     }
-
-    /// Joins what was found for another IP version.
-    pub(super) fn join(&mut self, other: &Self) {
-        self.may_allow |= other.may_allow;
-        self.may_deny |= other.may_deny;
-        self.is_error |= other.is_error;
-        self.missing = self.missing.union(other.missing);
-        let shared = self.hits.iter().zip(&other.hits).take_while(|(a, b)| a == b).count();
-        if self.may_allow && self.may_deny {
-            let doubt = self.hits_before_doubt.unwrap_or(usize::MAX);
-            self.hits_before_doubt =
-                Some(doubt.min(other.hits_before_doubt.unwrap_or(usize::MAX)).min(shared));
-        }
-        for ((_, result), (_, other)) in self.staged.iter_mut().zip(&other.staged) {
-            if result != other {
-                *result = StagedResult::Undetermined;
-            }
-        }
-    }
 }
 
 /// How the walk stands.
@@ -108,9 +145,9 @@ struct Walk<'a> {
     programs: &'a Programs,
     facts: &'a Facts<'a>,
     found: &'a mut Walked,
-    /// Whether the walk surely comes this far.
-    is_sure: bool,
-    /// Whether the walk on which nothing doubtful happened comes this far.
+    /// Whether some way has ended with an answer already.
+    has_ended: bool,
+    /// Whether the way on which nothing doubtful happened comes this far.
     is_main: bool,
 }
 
@@ -131,17 +168,46 @@ pub(super) fn walk(
     found: &mut Walked,
 ) {
     found.clear();
-    let mut walk = Walk { programs, facts, found, is_sure: true, is_main: true };
+    let mut walk = Walk { programs, facts, found, has_ended: false, is_main: true };
+    match owner {
+        Owner::Pod(_) => {}
+        Owner::Host(_) if is_failsafe(programs, facts) => {
+            walk.found.may_allow = true;
+            plan.tiers.iter().for_each(|it| walk.not_reached(&it.policies, scope));
+            return;
+        }
+        Owner::Host(_) => {}
+        Owner::UnknownHost | Owner::Nobody => {
+            walk.doubt(Missing::ENDPOINT);
+            walk.answer(Action::Allow);
+            walk.answer(Action::Deny);
+            return;
+        }
+    }
     let mut tiers = plan.tiers.iter();
-    for tier in &mut tiers {
+    while let Some(tier) = tiers.next() {
         if walk.tier(tier, scope) == Next::Ends {
-            for tier in tiers {
-                walk.not_reached(&tier.policies, scope);
-            }
+            tiers.for_each(|it| walk.not_reached(&it.policies, scope));
             return;
         }
     }
     walk.profiles(owner);
+}
+
+/// How a tier stands.
+#[derive(Default)]
+struct Passage {
+    /// Whether some way has left for the next tier.
+    has_left: bool,
+    /// The first policy that surely applied and surely did not end the tier, with its place among the staged.
+    first: Option<(PlannedPolicy, usize)>,
+    last: u32,
+    /// Whether a policy that only may apply stands before the first.
+    maybe_before: bool,
+    /// Whether a policy that only may apply may reach the end of the tier.
+    maybe_present: bool,
+    /// Whether a later policy may have decided.
+    has_moved: bool,
 }
 
 impl Walk<'_> {
@@ -161,68 +227,86 @@ impl Walk<'_> {
 
     fn not_reached(&mut self, policies: &[PlannedPolicy], scope: Scope<'_>) {
         for planned in policies.iter().filter(|it| it.is_staged && scope.includes(it)) {
-            self.found.staged.push((planned.policy, StagedResult::NotReached));
+            self.found.staged.push((planned.policy, Results::NOT_REACHED));
         }
     }
 
     fn tier(&mut self, tier: &PlannedTier, scope: Scope<'_>) -> Next {
-        let (mut goes_on, mut may_be_present) = (false, false);
-        let mut first: Option<PlannedPolicy> = None;
-        let mut last = 0;
-        let mut charged_at = None;
+        let mut passage = Passage::default();
         for (idx, planned) in tier.policies.iter().enumerate() {
             if !scope.includes(planned) {
                 continue;
             }
-            let rules =
-                self.programs.policy(planned.policy).map_or(&[][..], |it| it.rules(self.facts.direction));
-            let applies = planned.doubt.is_nothing();
-            if !applies {
-                self.doubt(planned.doubt);
+            if let Some(next) = self.planned(tier, planned, &mut passage) {
+                let rest = tier.policies.get(idx + 1..).unwrap_or_default();
+                self.not_reached(rest, scope);
+                return next;
             }
-            let (tried, passes) = self.policy(rules, tier.is_untranslated);
-            goes_on |= passes;
-            if planned.is_staged {
-                let result = self.staged_result(planned, &tried);
-                if first.is_none() && applies {
-                    charged_at = Some(self.found.staged.len());
-                }
-                self.found.staged.push((planned.policy, result));
-            }
-            match tried.sure {
-                Some((rule, action)) if applies => {
-                    self.hit(Hit { by: Hitter::Policy(planned.policy), action, rule: Some(rule), last: 0 });
-                    let rest = tier.policies.get(idx + 1..).unwrap_or_default();
-                    self.not_reached(rest, scope);
-                    self.is_main &= action == Action::Pass;
-                    self.is_sure &= tried.doubtful.is_none_or(|it| it == Some(action));
-                    return if goes_on { Next::Goes } else { Next::Ends };
-                }
-                Some(_) => self.is_sure = false,
-                None if applies => {
-                    first.get_or_insert(*planned);
-                    last = planned.policy;
+        }
+        if let Some((first, place)) = passage.first {
+            return self.end_of_tier(tier, first, place, &passage);
+        }
+        if passage.maybe_present {
+            match tier.end {
+                TierEnd::Default(DefaultAction::Pass) | TierEnd::FallThrough => {}
+                TierEnd::Default(DefaultAction::Deny) | TierEnd::Dangling => {
+                    self.answer(Action::Deny);
                     self.found.is_error |= self.is_error_at(tier);
+                    self.has_ended = true;
                 }
-                None => may_be_present = true,
-            }
-            self.is_sure &= !tried.is_doubtful;
-        }
-        if let Some(first) = first {
-            return self.end_of_tier(tier, first, last, goes_on, charged_at);
-        }
-        if !may_be_present {
-            return Next::Goes;
-        }
-        match tier.end {
-            TierEnd::Default(DefaultAction::Pass) | TierEnd::FallThrough => {}
-            TierEnd::Default(DefaultAction::Deny) | TierEnd::Dangling => {
-                self.answer(Action::Deny);
-                self.found.is_error |= self.is_error_at(tier);
-                self.is_sure = false;
             }
         }
         Next::Goes
+    }
+
+    /// Tries one policy; returns how the tier ends, if it surely ends here.
+    fn planned(
+        &mut self,
+        tier: &PlannedTier,
+        planned: &PlannedPolicy,
+        passage: &mut Passage,
+    ) -> Option<Next> {
+        let rules = self.programs.policy(planned.policy).map_or(&[][..], |it| it.rules(self.facts.direction));
+        let applies = planned.doubt.is_nothing();
+        if !applies {
+            self.doubt(planned.doubt);
+        }
+        let tried = self.try_rules(rules, tier.is_untranslated);
+        if planned.is_staged {
+            let sure = tried.sure.map_or(Results::NO_MATCH, |(_, it)| Results::of(ActionSet::only(it)));
+            let mut results = Results::of(tried.maybe).or(sure);
+            if self.has_ended || passage.has_left {
+                results = results.or(Results::NOT_REACHED);
+            }
+            if !applies {
+                results = results.or(Results::DOUBTFUL);
+            }
+            self.found.staged.push((planned.policy, results));
+        }
+        let sure = tried.sure.map_or(ActionSet::default(), |(_, it)| ActionSet::only(it));
+        let taken = tried.maybe.or(sure);
+        passage.has_moved |= passage.first.is_some() && taken != ActionSet::default();
+        passage.has_left |= taken.has_pass();
+        self.has_ended |= taken.has_answer();
+        match tried.sure {
+            Some((rule, action)) if applies => {
+                self.hit(Hit { by: Hitter::Policy(planned.policy), action, rule: Some(rule), last: 0 });
+                self.is_main &= action == Action::Pass;
+                return Some(if passage.has_left { Next::Goes } else { Next::Ends });
+            }
+            Some(_) => {}
+            None if applies => {
+                let place = self.found.staged.len().saturating_sub(1);
+                passage.first.get_or_insert((*planned, place));
+                passage.last = planned.policy;
+                self.found.is_error |= self.is_error_at(tier);
+            }
+            None => {
+                passage.maybe_present = true;
+                passage.maybe_before |= passage.first.is_none();
+            }
+        }
+        None
     }
 
     fn is_error_at(&self, tier: &PlannedTier) -> bool {
@@ -234,27 +318,32 @@ impl Walk<'_> {
         &mut self,
         tier: &PlannedTier,
         first: PlannedPolicy,
-        last: u32,
-        goes_on: bool,
-        charged_at: Option<usize>,
+        place: usize,
+        passage: &Passage,
     ) -> Next {
         let action = match tier.end {
             TierEnd::FallThrough => return Next::Goes,
             TierEnd::Default(DefaultAction::Pass) => Action::Pass,
             TierEnd::Default(DefaultAction::Deny) | TierEnd::Dangling => Action::Deny,
         };
+        let last = tier.phantom_last.map_or(passage.last, |it| it.max(passage.last));
         self.hit(Hit { by: Hitter::Policy(first.policy), action, rule: None, last });
         if action == Action::Pass {
             return Next::Goes;
         }
         self.is_main = false;
+        self.has_ended = true;
         if first.is_staged
-            && let Some((_, result)) = charged_at.and_then(|it| self.found.staged.get_mut(it))
-            && *result == StagedResult::NoMatch
+            && let Some((_, results)) = self.found.staged.get_mut(place)
         {
-            *result = if self.is_sure { StagedResult::Deny } else { StagedResult::Undetermined };
+            // On every way that got past it the end is charged to it, unless another may be the first, or one
+            // behind it may have decided.
+            if !passage.has_moved && !passage.maybe_before {
+                results.0 &= !Results::NO_MATCH.0;
+            }
+            *results = results.or(Results::of(ActionSet::only(Action::Deny)));
         }
-        if goes_on { Next::Goes } else { Next::Ends }
+        if passage.has_left { Next::Goes } else { Next::Ends }
     }
 
     fn hit(&mut self, hit: Hit) {
@@ -264,11 +353,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Tries the rules of one policy; also tells whether one of them may leave the tier.
-    fn policy(&mut self, rules: &[CompiledRule], is_untranslated: bool) -> (Tried, bool) {
+    /// Tries the rules of one policy, and adds what they do to the possible answers.
+    fn try_rules(&mut self, rules: &[CompiledRule], is_untranslated: bool) -> Tried {
         let switches = self.programs.switches();
-        let mut tried = Tried { sure: None, is_doubtful: false, doubtful: None };
-        let mut passes = false;
+        let mut tried = Tried::default();
         for (rule, index) in rules.iter().zip(0_u32..) {
             let RuleAction::Terminal(action) = rule.action else { continue };
             let truth = if is_untranslated {
@@ -281,36 +369,16 @@ impl Walk<'_> {
                 Truth::Unknown(missing) => {
                     self.doubt(missing);
                     self.answer(action);
-                    passes |= action == Action::Pass;
-                    tried.is_doubtful = true;
-                    let agrees = tried.doubtful.is_none_or(|it| it == Some(action));
-                    tried.doubtful = Some(agrees.then_some(action));
+                    tried.maybe = tried.maybe.or(ActionSet::only(action));
                 }
                 Truth::True => {
                     self.answer(action);
-                    passes |= action == Action::Pass;
                     tried.sure = Some((index, action));
                     break;
                 }
             }
         }
-        (tried, passes)
-    }
-
-    fn staged_result(&self, planned: &PlannedPolicy, tried: &Tried) -> StagedResult {
-        if !self.is_sure || !planned.doubt.is_nothing() {
-            return StagedResult::Undetermined;
-        }
-        match (tried.sure, tried.doubtful) {
-            (None, None) => StagedResult::NoMatch,
-            (None, Some(_)) => StagedResult::Undetermined,
-            (Some((_, action)), doubtful) => match (doubtful, action) {
-                (Some(it), _) if it != Some(action) => StagedResult::Undetermined,
-                (_, Action::Allow) => StagedResult::Allow,
-                (_, Action::Deny) => StagedResult::Deny,
-                (_, Action::Pass) => StagedResult::Pass,
-            },
-        }
+        tried
     }
 
     fn profiles(&mut self, owner: &Owner) {
@@ -320,11 +388,7 @@ impl Walk<'_> {
                 self.hit(Hit { by: Hitter::Profile(0), action: Action::Allow, rule: Some(0), last: 0 });
             }
             Owner::Host(names) => self.host_profiles(names),
-            Owner::UnknownHost | Owner::Nobody => {
-                self.doubt(Missing::ENDPOINT);
-                self.answer(Action::Allow);
-                self.answer(Action::Deny);
-            }
+            Owner::UnknownHost | Owner::Nobody => {}
         }
     }
 
@@ -340,18 +404,16 @@ impl Walk<'_> {
                 }
                 continue;
             };
-            let (tried, _) = self.policy_as_profile(rules);
-            if let Some((rule, action)) = tried.sure {
+            if let Some((rule, action)) = self.try_profile(rules) {
                 return self.hit(hit(action, rule));
             }
         }
         self.answer(Action::Deny);
     }
 
-    /// As [`Walk::policy`]; there is nothing that a profile could pass to, so it denies.
-    fn policy_as_profile(&mut self, rules: &[CompiledRule]) -> (Tried, bool) {
+    /// As [`Walk::try_rules`]; there is nothing that a profile could pass to, so it denies.
+    fn try_profile(&mut self, rules: &[CompiledRule]) -> Option<(u32, Action)> {
         let switches = self.programs.switches();
-        let mut tried = Tried { sure: None, is_doubtful: false, doubtful: None };
         for (rule, index) in rules.iter().zip(0_u32..) {
             let action = match rule.action {
                 RuleAction::Log => continue,
@@ -364,24 +426,20 @@ impl Walk<'_> {
                     self.doubt(missing);
                     self.answer(action);
                 }
-                Truth::True => {
-                    tried.sure = Some((index, action));
-                    break;
-                }
+                Truth::True => return Some((index, action)),
             }
         }
-        (tried, false)
+        None
     }
 }
 
 /// What the rules of a policy did.
+#[derive(Default)]
 struct Tried {
     /// The rule that surely matched, and its action.
     sure: Option<(u32, Action)>,
-    /// Whether a rule before it may have matched.
-    is_doubtful: bool,
-    /// What the doubtful rules do, if they all do the same.
-    doubtful: Option<Option<Action>>,
+    /// What rules before it may have done.
+    maybe: ActionSet,
 }
 
 /// A profile that nobody wrote.
@@ -404,13 +462,12 @@ fn implied_profile(programs: &Programs, name: &str) -> Implied {
     }
 }
 
-/// Returns whether a host endpoint's traffic is on a port that no policy can close.
-pub(super) fn is_failsafe(programs: &Programs, owner: &Owner, facts: &Facts<'_>) -> bool {
-    let is_host = matches!(owner, Owner::Host(_) | Owner::UnknownHost);
+/// Tells whether a host endpoint's traffic is on a port that no policy can close.
+fn is_failsafe(programs: &Programs, facts: &Facts<'_>) -> bool {
     let failsafe = &programs.options().failsafe;
     let open = match facts.direction {
         Direction::Ingress => &failsafe.inbound,
         Direction::Egress => &failsafe.outbound,
     };
-    is_host && facts.dest_port.is_some_and(|port| open.contains(&(facts.protocol, port)))
+    facts.dest_port.is_some_and(|port| open.contains(&(facts.protocol, port)))
 }

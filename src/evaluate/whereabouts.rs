@@ -56,12 +56,17 @@ impl FamilySet {
         self.0 & Self::only(family).0 != 0
     }
 
-    pub(super) const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Returns the version if it is but one.
+    pub(super) const fn single(self) -> Option<Family> {
+        match self.0 {
+            0b01 => Some(Family::V4),
+            0b10 => Some(Family::V6),
+            _ => None,
+        }
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = Family> {
@@ -83,9 +88,9 @@ pub(super) enum Cover {
 /// What is known of an endpoint's address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Whereabouts {
-    /// It is one of these; one address when the record had it.
-    OneOf(Vec<IpAddr>),
-    /// It lies in one of the prefixes of a network set.
+    /// It is known.
+    At(IpAddr),
+    /// It lies in one of these prefixes.
     Within(Vec<IpNet>),
     /// `pub`: outside the private IPv4 ranges. Calico names every IPv6 address so.
     Public,
@@ -114,9 +119,7 @@ impl Whereabouts {
     /// Returns the IP versions that the address may have.
     pub(super) fn families(&self) -> FamilySet {
         match self {
-            Self::OneOf(addresses) => {
-                addresses.iter().fold(FamilySet::default(), |set, it| set.with(Family::of(it)))
-            }
+            Self::At(address) => FamilySet::only(Family::of(address)),
             Self::Within(nets) => {
                 nets.iter().fold(FamilySet::default(), |set, it| set.with(Family::of_net(it)))
             }
@@ -126,29 +129,39 @@ impl Whereabouts {
         }
     }
 
-    /// Returns the address if there is but one of this version.
-    pub(super) fn only_address(&self, family: Family) -> Option<IpAddr> {
-        let Self::OneOf(addresses) = self else { return None };
-        let mut of_family = addresses.iter().filter(|it| Family::of(it) == family);
-        match (of_family.next(), of_family.next()) {
-            (Some(address), None) => Some(*address),
-            _ => None,
+    /// Returns the address, if it is known.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::At(address) => Some(*address),
+            Self::Within(_) | Self::Public | Self::Private | Self::Anywhere(_) => None,
         }
     }
 
-    /// Tells how much of it lies in `nets`, as an address of this version. `nets` must be merged: neighbours that
-    /// make up a whole stand as the whole.
-    pub(super) fn cover(&self, nets: &[IpNet], family: Family) -> Cover {
+    /// Tells how much of it lies in `nets`, as an address of this version; of either, when that is not known. `nets`
+    /// must be merged: neighbours that make up a whole stand as the whole.
+    pub(super) fn cover(&self, nets: &[IpNet], family: Option<Family>) -> Cover {
+        let mut families = self.families().iter().filter(|it| family.is_none_or(|family| family == *it));
+        let Some(first) = families.next() else {
+            // The two ends do not go together: the record's own address stands.
+            return self.families().iter().next().map_or(Cover::None, |it| self.cover_of(nets, it));
+        };
+        let cover = self.cover_of(nets, first);
+        if families.all(|it| self.cover_of(nets, it) == cover) { cover } else { Cover::Some }
+    }
+
+    fn cover_of(&self, nets: &[IpNet], family: Family) -> Cover {
         let of_family = || nets.iter().filter(move |it| Family::of_net(it) == family);
         let inside = |net: &IpNet| of_family().any(|it| it.contains(net));
         let touched = |net: &IpNet| of_family().any(|it| overlap(it, net));
         let whole = || of_family().any(|it| it.prefix_len() == 0);
         match self {
-            Self::OneOf(addresses) => of_parts(
-                addresses.iter().filter(|it| Family::of(it) == family),
-                |address| nets.iter().any(|net| net.contains(address)),
-                |_| false,
-            ),
+            Self::At(address) => {
+                if nets.iter().any(|net| net.contains(address)) {
+                    Cover::All
+                } else {
+                    Cover::None
+                }
+            }
             Self::Within(parts) => {
                 of_parts(parts.iter().filter(|it| Family::of_net(it) == family), inside, touched)
             }
@@ -216,7 +229,7 @@ mod tests {
 
     #[track_caller]
     fn check(at: &Whereabouts, within: &str, family: Family, expect: Cover) {
-        assert_eq!(at.cover(&nets(within), family), expect, "{at:?} in {within}");
+        assert_eq!(at.cover(&nets(within), Some(family)), expect, "{at:?} in {within}");
     }
 
     #[test]
@@ -233,10 +246,18 @@ mod tests {
     }
 
     #[test]
-    fn replicas_are_covered_when_all_of_them_are() {
-        let at = Whereabouts::OneOf(vec!["10.0.0.1".parse().unwrap(), "10.0.1.1".parse().unwrap()]);
+    fn a_set_is_covered_when_all_of_it_is() {
+        let at = Whereabouts::Within(nets("10.0.0.0/24 10.0.1.0/24"));
         check(&at, "10.0.0.0/23", Family::V4, Cover::All);
         check(&at, "10.0.0.0/24", Family::V4, Cover::Some);
         check(&at, "10.9.0.0/24", Family::V4, Cover::None);
+    }
+
+    #[test]
+    fn both_versions_are_covered_together() {
+        let anywhere = Whereabouts::Anywhere(FamilySet::ALL);
+        assert_eq!(anywhere.cover(&nets("0.0.0.0/0 ::/0"), None), Cover::All);
+        assert_eq!(anywhere.cover(&nets("0.0.0.0/0"), None), Cover::Some);
+        assert_eq!(Whereabouts::Public.cover(&nets("10.0.0.0/8"), None), Cover::None);
     }
 }

@@ -59,14 +59,15 @@ fn the_checker_matches_nothing_to_protocol_zero() {
 }
 
 #[test]
-fn an_http_clause_is_fulfilled_unless_asked_otherwise() {
-    let rule = allow().rule(|it| it.http = Some(crate::policy::HttpMatch::default()));
+fn the_checker_takes_an_http_clause_as_fulfilled() {
+    let get = crate::policy::HttpMatch { methods: vec!["GET".to_owned()], paths: Vec::new() };
+    let rule = allow().rule(|it| it.http = Some(get));
     let mut switches = Switches::DATA_PLANE;
-    switches.http_is_undetermined = true;
+    switches.http_is_undetermined = false;
     for (options, expect) in [
-        (Options::default(), "allow"),
+        (Options::default(), "undetermined"),
         (Options { mode: Mode::Conformance, ..Options::default() }, "allow"),
-        (Options { switches: Some(switches), ..Options::default() }, "undetermined"),
+        (Options { switches: Some(switches), ..Options::default() }, "allow"),
     ] {
         let programs = programs(&options, [db([rule.clone()])]);
         let judgement = judge(&programs, Direction::Ingress, "web -> db tcp/1");

@@ -43,8 +43,9 @@ fn ingress(cluster: Cluster, policies: Vec<PolicyText>, source: &Endpoint, dest:
     assert_eq!(text(&programs.judge(Direction::Ingress, &connection)), expect);
 }
 
+/// The database; its address tells that the connection is of IPv4.
 fn db() -> Endpoint {
-    replicas("shop", "db-*", Some("app=db"))
+    Endpoint { address: Some("10.0.1.20".parse().unwrap()), ..replicas("shop", "db-*", Some("app=db")) }
 }
 
 fn p(rules: impl IntoIterator<Item = super::fixture::RuleText>) -> Vec<PolicyText> {
@@ -103,8 +104,9 @@ fn replicas_in_the_catalog_lend_what_they_agree_on() {
         let net = text.parse().unwrap();
         p([allow().source(|it| it.nets = vec![net])])
     };
+    ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), "E=P UNDETERMINED (source address)");
+    known.workloads.pop();
     ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), allowed);
-    ingress(known.clone(), nets("10.0.1.11/32"), &web, &db(), "E=P UNDETERMINED (source address)");
     ingress(known, nets("10.9.0.0/16"), &web, &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
 }
 
@@ -126,7 +128,13 @@ fn a_namespace_that_is_not_known_is_known_by_its_name_alone() {
     let by = |text: &str| p([allow().in_namespaces(text)]);
     ingress(cluster(), by("kubernetes.io/metadata.name == 'far'"), &far, &db(), allowed);
     ingress(cluster(), by("projectcalico.org/name == 'far'"), &far, &db(), allowed);
-    ingress(cluster(), by("env == 'prod'"), &far, &db(), "E=P UNDETERMINED (source namespace)");
+    ingress(
+        cluster(),
+        by("env == 'prod'"),
+        &far,
+        &db(),
+        "E=P UNDETERMINED (source address, source namespace)",
+    );
 }
 
 #[test]
@@ -156,17 +164,16 @@ fn an_address_typed_net_belongs_to_no_set_and_pub_is_never_private() {
 }
 
 #[test]
-fn without_any_address_both_ip_versions_are_tried() {
+fn without_any_address_the_ip_version_is_open_too() {
     let v4 = || allow().source(|it| it.nets = vec!["0.0.0.0/0".parse().unwrap()]);
-    let v6 = || allow().source(|it| it.nets = vec!["::/0".parse().unwrap()]);
-    let bare = || {
-        let mut it = cluster();
-        it.workloads.clear();
-        it
-    };
+    let both = || allow().source(|it| it.nets = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]);
     let from = network("pub");
-    ingress(bare(), p([v4()]), &from, &db(), "E=P UNDETERMINED (source address, destination address)");
-    ingress(bare(), p([v4(), v6()]), &from, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+    let dest = replicas("shop", "other-*", Some("app=db"));
+    ingress(cluster(), p([v4()]), &from, &dest, "E=P UNDETERMINED (source address)");
+    ingress(cluster(), p([both()]), &from, &dest, "E=P ALLOW 0|default|np:shop/p|allow|0");
+    let version = allow().rule(|it| it.ip_version = Some(4));
+    let missing = "E=P UNDETERMINED (source address, destination address)";
+    ingress(cluster(), p([version]), &from, &dest, missing);
 }
 
 #[test]
@@ -180,8 +187,28 @@ fn a_set_that_may_cover_a_pod_leaves_its_selector_open() {
     };
     let denied = "E=P DENY 0|default|np:shop/p|deny|-1";
     ingress(with("10.0.7.0/24"), lan(), &web, &db(), "E=P UNDETERMINED (source address)");
-    ingress(with("192.0.2.0/24"), lan(), &web, &db(), denied);
-    ingress(with("0.0.0.0/0"), lan(), &web, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+    ingress(with("192.0.2.0/24"), lan(), &web, &db(), "E=P UNDETERMINED (source address)");
+    ingress(with("0.0.0.0/1 128.0.0.0/1 ::/0"), lan(), &web, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+    let options = crate::evaluate::Options {
+        pod_networks: vec!["10.0.0.0/16".parse().unwrap()],
+        ..crate::evaluate::Options::default()
+    };
+    let judge = |nets: &str| {
+        let set = Arc::new(set_of(with(nets), lan()));
+        let programs = Programs::compile_with(set, options.clone());
+        let dest = db();
+        let connection = Connection {
+            source: &web,
+            dest: &dest,
+            protocol: Protocol::TCP,
+            source_port: None,
+            dest_port: Some(80),
+            icmp: None,
+        };
+        text(&programs.judge(Direction::Ingress, &connection))
+    };
+    assert_eq!(judge("192.0.2.0/24"), denied, "apart from the pods' networks");
+    assert_eq!(judge("10.0.7.0/24"), "E=P UNDETERMINED (source address)");
 }
 
 #[test]

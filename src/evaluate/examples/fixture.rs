@@ -263,12 +263,33 @@ pub(super) fn endpoint(programs: &Programs, text: &str) -> Endpoint {
     }
 }
 
+/// A connection that owns its ends.
+pub(super) struct OwnedConnection {
+    source: Endpoint,
+    dest: Endpoint,
+    protocol: Protocol,
+    dest_port: Option<u16>,
+    icmp: Option<IcmpMessage>,
+}
+
+impl OwnedConnection {
+    pub(super) fn connection(&self) -> Connection<'_> {
+        Connection {
+            source: &self.source,
+            dest: &self.dest,
+            protocol: self.protocol,
+            source_port: self.protocol.has_ports().then_some(40_000),
+            dest_port: self.dest_port,
+            icmp: self.icmp,
+        }
+    }
+}
+
 /// A flow as text: `web -> db tcp/5432`, `db -> 8.8.8.8 icmp:13`.
-pub(super) fn judge(programs: &Programs, direction: Direction, flow: &str) -> Judgement {
+pub(super) fn connection_of(programs: &Programs, flow: &str) -> OwnedConnection {
     let words: Vec<&str> = flow.split_whitespace().collect();
     let [source, "->", dest, service] = words.as_slice() else { panic!("not a flow: {flow}") };
-    let (source, dest) = (endpoint(programs, source), endpoint(programs, dest));
-    let (protocol, port, icmp) = match (service.split_once('/'), service.split_once(':')) {
+    let (protocol, dest_port, icmp) = match (service.split_once('/'), service.split_once(':')) {
         (Some((protocol, port)), _) => (protocol, port.parse().ok(), None),
         (None, Some((protocol, kind))) => {
             (protocol, None, Some(IcmpMessage { icmp_type: kind.parse().unwrap(), code: 0 }))
@@ -276,15 +297,12 @@ pub(super) fn judge(programs: &Programs, direction: Direction, flow: &str) -> Ju
         (None, None) => (*service, None, None),
     };
     let protocol = if protocol == "0" { Protocol(0) } else { protocol.parse().unwrap() };
-    let connection = Connection {
-        source: &source,
-        dest: &dest,
-        protocol,
-        source_port: protocol.has_ports().then_some(40_000),
-        dest_port: port,
-        icmp,
-    };
-    programs.judge(direction, &connection)
+    let (source, dest) = (endpoint(programs, source), endpoint(programs, dest));
+    OwnedConnection { source, dest, protocol, dest_port, icmp }
+}
+
+pub(super) fn judge(programs: &Programs, direction: Direction, flow: &str) -> Judgement {
+    programs.judge(direction, &connection_of(programs, flow).connection())
 }
 
 pub(super) fn text(judgement: &Judgement) -> String {

@@ -1,8 +1,11 @@
 //! The worked examples of Calico's policy semantics, each as a test: one small cluster, one policy or two, one
 //! connection, and the two traces.
 
+mod changes;
 mod divergences;
 mod doubt;
+mod edits;
+mod explained;
 mod fixture;
 mod hosts;
 mod selection;
