@@ -101,7 +101,7 @@ pub(super) struct PolicyParameters {
 
 /// Lists the policies in force in the order of evaluation, with live counts for the staged ones.
 ///
-/// The counts are of the answering process; Prometheus sums over all. When the set changes between two pages the
+/// The counts are those of the whole group, as far back as results are kept. When the set changes between two pages the
 /// cursor is refused with status 410.
 #[utoipa::path(
     get,
