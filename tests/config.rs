@@ -226,3 +226,13 @@ fn a_secret_comes_from_its_file_and_is_never_shown() {
     "#]],
     );
 }
+
+#[test]
+fn the_defaults_are_those_of_the_stages() {
+    let config = Config::default();
+    assert_eq!(config.ingest(), flowstage::ingest::KafkaConfig::default());
+    assert_eq!(config.result_topics(), flowstage::sink::Topics::default());
+    assert_eq!(config.catalog(), None);
+    let with_path = load(&file("policies: {path: p}\n")).config;
+    assert_eq!(with_path.catalog().map(|it| it.path), Some("p".into()));
+}

@@ -2,10 +2,11 @@
 
 use super::error::{Error, Origin};
 use super::layers::Loaded;
-use super::sections::{Bounds, Config, Log, Partials, Publish, Windows};
+use super::sections::{Bounds, Config, Kafka, Log, Partials, Policies, Publish, Topics, Windows};
 use crate::aggregate::{Limits, Settings, Spec, SpecError, StoreLimits};
 use crate::pipeline::Pace;
 use crate::telemetry::LogOptions;
+use crate::{catalog, ingest, sink};
 
 impl Config {
     /// Returns how event time is cut.
@@ -42,6 +43,34 @@ impl Config {
     pub const fn store_limits(&self) -> StoreLimits {
         let Bounds { store_edges, deny_retention, .. } = self.limits;
         StoreLimits { edges_max: store_edges, deny_retention }
+    }
+
+    /// Returns how flows are read.
+    #[must_use]
+    pub fn ingest(&self) -> ingest::KafkaConfig {
+        let Kafka { brokers, group, client_id, format: _, topics, properties } = &self.kafka;
+        ingest::KafkaConfig {
+            brokers: brokers.clone(),
+            flows_topic: topics.flows.clone(),
+            group: group.clone(),
+            client_id: client_id.clone(),
+            properties: properties.0.clone().into_iter().collect(),
+        }
+    }
+
+    /// Returns the topics that results go to.
+    #[must_use]
+    pub fn result_topics(&self) -> sink::Topics {
+        let Topics { flows: _, partials, edges, denies, recommendations, dead_letters } =
+            self.kafka.topics.clone();
+        sink::Topics { partials, edges, denies, recommendations, dead_letters }
+    }
+
+    /// Returns where policies come from, if from anywhere.
+    #[must_use]
+    pub fn catalog(&self) -> Option<catalog::Config> {
+        let Policies { path, poll_interval } = &self.policies;
+        path.clone().map(|path| catalog::Config { path, poll_interval: *poll_interval })
     }
 
     /// Returns what is logged.

@@ -5,10 +5,17 @@ use std::sync::Arc;
 use crate::evaluate::{Connection, Judge, Judgement, Programs};
 use crate::model::Edge;
 
+/// What the judge may remember. It remembers kinds of ends, of which a run with millions of edges has hundreds of
+/// thousands; above this it starts anew, so that memory does not grow with the edges.
+const MEMORY_BYTES_MAX: usize = 64 << 20;
+
 /// Returns a source of verdicts that judges by `programs`.
 pub fn verdicts_of(programs: Arc<Programs>) -> impl FnMut(&Edge) -> Arc<Judgement> {
     let mut judge = Judge::new(programs);
     move |edge| {
+        if judge.bytes() > MEMORY_BYTES_MAX {
+            judge = Judge::new(Arc::clone(judge.programs()));
+        }
         let id = judge.judge(edge);
         match judge.judgement(id) {
             Some(judgement) => Arc::clone(judgement),
