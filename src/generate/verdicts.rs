@@ -9,11 +9,16 @@ use crate::model::Edge;
 /// thousands; above this it starts anew, so that memory does not grow with the edges.
 const MEMORY_BYTES_MAX: usize = 64 << 20;
 
+/// Edges between two looks at that memory: adding it up takes a walk over all kinds of ends.
+const LOOK_EVERY: u64 = 16_384;
+
 /// Returns a source of verdicts that judges by `programs`.
 pub fn verdicts_of(programs: Arc<Programs>) -> impl FnMut(&Edge) -> Arc<Judgement> {
     let mut judge = Judge::new(programs);
+    let mut asked = 0_u64;
     move |edge| {
-        if judge.bytes() > MEMORY_BYTES_MAX {
+        asked += 1;
+        if asked.is_multiple_of(LOOK_EVERY) && judge.bytes() > MEMORY_BYTES_MAX {
             judge = Judge::new(Arc::clone(judge.programs()));
         }
         let id = judge.judge(edge);
