@@ -23,6 +23,7 @@ const STAGED_ACTIONS: [(&str, StagedAction); 4] = [
 pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, meta: Meta, kind: PolicyKind) -> Option<Policy> {
     let at = root.need(cx, "spec")?;
     let mut spec = at.map(cx)?;
+    let stored = meta.stored;
     let scope = if kind.is_namespaced() { Scope::Namespaced } else { Scope::Global };
     let staged_action = kind.is_staged().then(|| read_staged_action(cx, &mut spec));
     let tier_at = spec.take("tier");
@@ -71,6 +72,9 @@ pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, meta: Meta, kind: Po
     } else {
         if types.is_none() {
             warn_missing_types(cx, &at, policy.types);
+            if stored {
+                cx.warn(&at, "Calico's agent takes a stored policy without types to govern both directions");
+            }
         }
         warn_idle_rules(cx, &at, &policy);
     }

@@ -14,6 +14,8 @@ pub(super) struct Meta {
     pub(super) labels: LabelSet,
     pub(super) annotations: Vec<(Name, Name)>,
     pub(super) generate_name: Option<Name>,
+    /// The object was read in the form in which Calico stores it.
+    pub(super) stored: bool,
 }
 
 /// What the kind of an object says about its metadata.
@@ -100,6 +102,7 @@ pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, spec: MetaSpec) -> O
         labels: own_labels,
         annotations,
         generate_name,
+        stored: spec.stored,
     };
     if spec.stored {
         restore(cx, &at, &mut meta, spec.name == NameRule::CalicoPolicy, root.peek("spec", "tier"));

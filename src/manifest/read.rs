@@ -2,7 +2,6 @@
 
 use super::error::Error;
 use super::meta::{self, MetaSpec, NameRule};
-use super::nearest::nearest;
 use super::object::{Item, Object, Unused};
 use super::reader::{Context, Field, Fields, shown};
 use super::{calico_object, calico_policy, cluster_object, cluster_policy, kubernetes_policy, tree};
@@ -174,7 +173,7 @@ fn unsupported(cx: &mut Context, at: &Field<'_>, version: &str, kind: &str) {
     let hint = match same {
         Some(near) => Some(format!("did you mean the api version `{near}`?")),
         None if related => {
-            nearest(kind, KINDS.iter().map(|(_, name, _)| *name)).map(|it| format!("did you mean `{it}`?"))
+            cx.nearest(kind, KINDS.iter().map(|(_, name, _)| *name)).map(|it| format!("did you mean `{it}`?"))
         }
         None => {
             cause.push_str(": it is not a policy object");

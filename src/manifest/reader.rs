@@ -73,6 +73,15 @@ impl Context {
         }
     }
 
+    /// Finds what was most likely meant, as long as anybody is told: looking costs more than reading.
+    pub(super) fn nearest<'a>(
+        &self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        if self.errors.len() < ERRORS_MAX { nearest(word, candidates) } else { None }
+    }
+
     pub(super) fn warn(&mut self, at: &Field<'_>, cause: impl Into<String>) {
         if self.warnings.len() < ERRORS_MAX {
             let place = self.place(at.line(), at.column());
@@ -215,7 +224,7 @@ impl<'t> Field<'t> {
         let cause = format!("unknown {what} `{}`", shown(text));
         let names = || words.iter().map(|(word, _)| *word);
         let first = text.split_whitespace().next().unwrap_or("");
-        let hint = match nearest(text, names()).or_else(|| names().find(|it| *it == first)) {
+        let hint = match cx.nearest(text, names()).or_else(|| names().find(|it| *it == first)) {
             Some(word) => format!("did you mean `{word}`?"),
             None => {
                 format!("known are {}", names().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "))
@@ -324,16 +333,17 @@ impl<'t> Fields<'t> {
         self.taken.fill(true);
     }
 
-    /// Tells whether nothing was left by those who took fields so far.
+    /// Returns the first field that nobody took so far.
     pub(super) fn unknown(&self) -> Option<&'t Entry<'t>> {
         self.entries.iter().zip(&self.taken).find(|(_, taken)| !**taken).map(|(entry, _)| entry)
     }
 
     /// Refuses fields that nobody took.
     pub(super) fn finish(&self, cx: &mut Context) {
-        for (entry, _) in self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken) {
-            let hint =
-                nearest(&entry.key, self.known.iter().copied()).map(|it| format!("did you mean `{it}`?"));
+        let unknown = self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
+        for (entry, _) in unknown.take(ERRORS_MAX) {
+            let near = cx.nearest(&entry.key, self.known.iter().copied());
+            let hint = near.map(|it| format!("did you mean `{it}`?"));
             let path = self.path_of(&shown(&entry.key));
             cx.fail((entry.line, entry.column), &path, "unknown field".into(), hint);
         }

@@ -85,7 +85,7 @@ pub(super) fn protocol(cx: &mut Context, at: &Field<'_>) -> Option<Protocol> {
         Some(protocol) => Some(protocol),
         None => {
             let cause = format!("unknown protocol `{}`", shown(text));
-            let hint = match super::nearest::nearest(text, NAMES) {
+            let hint = match cx.nearest(text, NAMES) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("known are {} and the numbers from 1 to 255", NAMES.join(", ")),
             };

@@ -383,5 +383,7 @@ fn what_is_hardly_meant_is_warned_of() {
         )
         .contains("has no namespaces")
     );
+    let stored = calico("NetworkPolicy", "").replace("projectcalico.org/v3", "crd.projectcalico.org/v1");
+    assert!(warnings(&stored).contains("to govern both directions"));
     assert_eq!(warnings(&network_policy("")), "");
 }

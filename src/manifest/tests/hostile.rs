@@ -73,6 +73,14 @@ fn a_file_of_10_megabytes_is_read_or_refused_by_its_size() {
 }
 
 #[test]
+fn a_hundred_errors_are_enough() {
+    let fields: String = (0..20_000).map(|it| format!("selecto{it}: a, ")).collect();
+    assert_eq!(errors(&network_policy(&fields)).len(), 100);
+    let objects = "apiVersion: projectcalico.org/v3\nkind: Networkpolice\n---\n".repeat(5_000);
+    assert_eq!(errors(&objects).len(), 100);
+}
+
+#[test]
 fn bombs_are_defused() {
     for (open, close) in [("[", "]"), ("{a: ", "}")] {
         let bomb = format!("a: {}{}", open.repeat(100_000), close.repeat(100_000));
