@@ -110,7 +110,8 @@ fn a_member_that_did_not_poll_in_time_learns_that_it_lost_everything() {
         let mut stuck = Worker::join(&config, None, From::Committed);
         stuck.until("everything", |it| held(it).len() == 2 && it.offsets(flows(0)).len() == 9);
 
-        // It does not take its turns any more.
+        // It does not take its turns any more. (A machine that stands still may have cost it its place before.)
+        let before = stuck.lost;
         let mut other = Worker::join(&config, None, From::Committed);
         other.until("everything", |it| held(it).len() == 2);
         other.until("the records, from the start", |it| it.offsets(flows(0)).len() == 9);
@@ -119,7 +120,7 @@ fn a_member_that_did_not_poll_in_time_learns_that_it_lost_everything() {
 
         // What it notes now belongs to somebody else, and must not be committed.
         stuck.note(flows(0), 3, "stale");
-        turn_all(&mut [&mut stuck, &mut other], "the loss", |it| it[0].lost == 2);
+        turn_all(&mut [&mut stuck, &mut other], "the loss", |it| it[0].lost >= before + 2);
         turn_all(&mut [&mut stuck, &mut other], "a shared group", |it| {
             held(it[0]).len() == 1 && held(it[1]).len() == 1
         });
@@ -127,7 +128,7 @@ fn a_member_that_did_not_poll_in_time_learns_that_it_lost_everything() {
         if let Some(left) = &holder.assigned[&flows(0)] {
             assert_eq!((left.offset, left.metadata.as_str()), (9, "the other"));
         }
-        assert_eq!(stuck.consumer.stats().snapshot().rebalances.lost, 1);
+        assert!(stuck.consumer.stats().snapshot().rebalances.lost >= 1);
         stuck.close();
         other.close();
     });

@@ -143,7 +143,14 @@ impl Worker {
     pub(crate) fn turn(&mut self) -> Result<(), flowstage::ingest::Error> {
         for change in self.consumer.rebalances()? {
             match change {
-                Rebalance::Assigned(assigned) => self.assigned.extend(assigned),
+                Rebalance::Assigned(assigned) => {
+                    for (partition, left) in &assigned {
+                        // As a fold does: what was read behind the commit is forgotten, and read again.
+                        let next = left.as_ref().map_or(0, |it| it.offset);
+                        self.got.entry(*partition).or_default().retain(|it| it.0 < next);
+                    }
+                    self.assigned.extend(assigned);
+                }
                 Rebalance::Revoked(gone) => {
                     self.revoked += gone.len();
                     self.assigned.retain(|it, _| !gone.contains(it));
@@ -188,7 +195,13 @@ impl Worker {
 pub(crate) fn turn_all(workers: &mut [&mut Worker], what: &str, done: impl Fn(&[&mut Worker]) -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !done(workers) {
-        assert!(Instant::now() < deadline, "never came to: {what}");
+        if Instant::now() >= deadline {
+            for it in workers.iter() {
+                eprintln!("{:?} revoked {} lost {}", it.assigned, it.revoked, it.lost);
+                eprintln!("{:?}", it.consumer.stats().snapshot());
+            }
+            panic!("never came to: {what}");
+        }
         for worker in workers.iter_mut() {
             worker.turn().unwrap();
         }
