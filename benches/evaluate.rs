@@ -158,7 +158,7 @@ fn judging(criterion: &mut Criterion) {
             }
         };
         all(&mut known);
-        println!(
+        eprintln!(
             "{count} policies: compiled {} KiB; {} classes, {} judgements, judge {} KiB",
             programs.bytes() / 1024,
             known.classes(),

@@ -48,11 +48,11 @@ impl Worker {
             incarnation: 1,
             message_bytes_max: 256 * 1024,
         };
-        let mut engine = Engine::new(spec, Arc::clone(programs));
+        let mut engine = Engine::new(spec, Default::default(), Arc::clone(programs));
         let mut effects = Vec::new();
         engine.apply(Event::FlowsAssigned { partition: PartitionId(0), from: None }, &mut effects);
         let partition = MergePartitionId(0);
-        engine.apply(Event::PartialsAssigned { partition, closed_to: None }, &mut effects);
+        engine.apply(Event::PartialsAssigned { partition, closed_to: None, learned: vec![] }, &mut effects);
         Self { engine, decoder: Decoder::new(Format::Calico), offset: Offset(0), partials: 0, reports: 0 }
     }
 
@@ -93,7 +93,11 @@ impl Worker {
                 Effect::Barrier(ticket) => {
                     self.engine.apply(Event::Acknowledged(ticket), &mut Vec::new());
                 }
-                Effect::Report(_) | Effect::CommitFlows { .. } | Effect::CommitPartials { .. } => {}
+                Effect::Report(_)
+                | Effect::Recommend(_)
+                | Effect::Withhold(_)
+                | Effect::CommitFlows { .. }
+                | Effect::CommitPartials { .. } => {}
             }
         }
         self.engine.apply(Event::Publish, &mut effects);

@@ -124,7 +124,7 @@ impl Process {
             incarnation,
             message_bytes_max: 300,
         };
-        let engine = Engine::new(spec, Arc::new(Programs::compile(Arc::new(set))));
+        let engine = Engine::new(spec, Default::default(), Arc::new(Programs::compile(Arc::new(set))));
         Self { engine, flows: BTreeMap::new(), partials: BTreeMap::new(), unacknowledged: vec![] }
     }
 
@@ -139,6 +139,7 @@ impl Process {
     fn perform(&mut self, world: &mut World, effect: Effect) {
         match effect {
             Effect::Append { to, value } => world.partials[usize::try_from(to.0).unwrap()].push(value),
+            Effect::Recommend(_) | Effect::Withhold(_) => {}
             Effect::Barrier(ticket) => self.unacknowledged.push(ticket),
             Effect::CommitFlows { partition, offset, metadata } => {
                 world.committed_flows.insert(partition.0, (offset.0, metadata));
@@ -172,7 +173,10 @@ impl Process {
     fn assign_partials(&mut self, world: &mut World, partition: i32) {
         let (offset, closed_to) = world.committed_partials.get(&partition).copied().unwrap_or((0, None));
         self.partials.insert(partition, offset);
-        self.apply(world, Event::PartialsAssigned { partition: MergePartitionId(partition), closed_to });
+        self.apply(
+            world,
+            Event::PartialsAssigned { partition: MergePartitionId(partition), closed_to, learned: vec![] },
+        );
     }
 
     fn read_flows(&mut self, world: &World, partition: i32, count: usize) {

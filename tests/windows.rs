@@ -107,7 +107,7 @@ fn windows(messages: &[Partial]) -> Vec<flowstage::aggregate::ClosedWindow> {
     for (offset, message) in (0..).zip(messages.iter().chain(&ends)) {
         merge.absorb(&mut edges, Offset(offset), message.clone());
     }
-    merge.close(&edges)
+    merge.close(&edges, usize::MAX)
 }
 
 proptest! {

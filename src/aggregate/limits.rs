@@ -1,6 +1,8 @@
 //! Bounds of the fold. Each looks at one pane of one partition only, so that reading again decides alike.
 
+use super::digest::namespace_hash;
 use super::pane::Spec;
+use crate::model::MergePartitionId;
 
 /// How much one pane of one input partition may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -30,6 +32,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Returns the partition of the partials log that holds the edges of a namespace's endpoints.
+    #[must_use]
+    pub fn route(&self, namespace: Option<&str>) -> MergePartitionId {
+        self.spread(namespace_hash(namespace))
+    }
+
+    /// Returns the partition of the partials log for a namespace's number.
+    pub(crate) fn spread(&self, route: u64) -> MergePartitionId {
+        let partition = route % u64::from(self.merge_partitions.max(1));
+        MergePartitionId(i32::try_from(partition).unwrap_or(0))
+    }
+
     /// Returns a number that differs when any setting does, equal on every process. It is written into checkpoints
     /// and partials, so that two members with different settings cannot give one pane two values.
     #[must_use]

@@ -170,9 +170,9 @@ impl Merge {
         }
     }
 
-    /// Closes every window that all input partitions have passed, in order, and forgets panes that no later window
-    /// holds. What changed must have been taken out before.
-    pub fn close(&mut self, edges: &EdgeTable) -> Vec<ClosedWindow> {
+    /// Closes windows that all input partitions have passed, in order and at most `windows_max` at once, and forgets
+    /// panes that no later window holds. What changed must have been taken out before.
+    pub fn close(&mut self, edges: &EdgeTable, windows_max: usize) -> Vec<ClosedWindow> {
         let Some(shut) = self.finalities.shut() else { return Vec::new() };
         let width = self.spec.panes_per_window();
         let Some((&first, &last)) = self.panes.keys().next().zip(self.panes.keys().next_back()) else {
@@ -182,9 +182,12 @@ impl Merge {
         // A window without a pane that holds anything is empty and is not spoken of.
         let begin = self.closed_to.map_or(first.next(), |it| it.next().max(first.next()));
         let end = shut.min(Pane(last.0.saturating_add(width)));
-        let windows = (begin.0..=end.0).flat_map(|end| self.window(edges, Pane(end))).collect();
-        self.closed_to = self.closed_to.max(Some(shut));
-        self.panes.retain(|pane, _| pane.0.saturating_add(width) > shut.0);
+        let at_once = i64::try_from(windows_max).unwrap_or(i64::MAX);
+        let until = end.min(Pane(begin.0.saturating_add(at_once - 1)));
+        let windows = (begin.0..=until.0).flat_map(|end| self.window(edges, Pane(end))).collect();
+        let closed = if until < end { until } else { shut };
+        self.closed_to = self.closed_to.max(Some(closed));
+        self.panes.retain(|pane, _| pane.0.saturating_add(width) > closed.0);
         windows
     }
 

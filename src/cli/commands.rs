@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::complaint::Exit;
 use super::globals::Globals;
-use super::{completions, configuration, generate, version};
+use super::{completions, configuration, demo, generate, replay, run, version};
 
 /// Rehearses network policies against real flow logs.
 #[derive(Parser, Debug)]
@@ -20,6 +20,12 @@ pub(super) struct Cli {
 /// What can be done. Each variant's arguments and work stand in a file of its name.
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Watch the whole way at work on this machine, with nothing installed
+    Demo(demo::Args),
+    /// Read flows from Kafka and publish what staged policies would deny
+    Run(run::Args),
+    /// Replay flow records from files against a folder of policies
+    Replay(replay::Args),
     /// Write flow records of well-known applications to a file or to Kafka
     Generate(Box<generate::Args>),
     /// Check or print the configuration
@@ -36,6 +42,9 @@ impl Cli {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let Self { globals, command } = self;
         match command {
+            Command::Demo(args) => demo::run(&args, &globals),
+            Command::Run(args) => run::run(&args, &globals),
+            Command::Replay(args) => replay::run(&args, &globals),
             Command::Generate(args) => generate::run(&args, &globals),
             Command::Config(action) => configuration::run(&action, &globals),
             Command::Version => version::run(),

@@ -10,12 +10,15 @@ use std::process::ExitCode;
 pub(super) enum Exit {
     /// Nothing to remark.
     Fine,
+    /// What was asked for was found.
+    Findings,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
             Exit::Fine => Self::SUCCESS,
+            Exit::Findings => Self::from(3),
         }
     }
 }

@@ -75,6 +75,11 @@ impl Globals {
         })
     }
 
+    /// Tells whether a flag says what is logged.
+    pub(super) const fn sets_log_level(&self) -> bool {
+        self.log_level.is_some()
+    }
+
     /// Sends logs where the configuration says.
     pub(super) fn init_logging(loaded: &Loaded) -> Result<(), Complaint> {
         init_logging(&loaded.config.log_options())

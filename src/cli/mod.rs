@@ -5,13 +5,20 @@
 //!
 //! One file a subcommand. To add one, add its `mod` line and its variant in [`commands`].
 
+mod build;
 mod commands;
 mod complaint;
 mod completions;
 mod configuration;
+mod demo;
+mod denies;
+mod from;
 mod generate;
 mod globals;
 mod policies;
+mod replay;
+mod run;
+mod signals;
 mod version;
 
 use std::io;

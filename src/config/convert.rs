@@ -1,12 +1,24 @@
 //! From the configuration to what the stages take, and what the settings must be together.
 
+use std::time::Duration;
+
 use super::error::{Error, Origin};
 use super::layers::Loaded;
-use super::sections::{Bounds, Config, Kafka, Log, Partials, Policies, Publish, Topics, Windows};
+use super::sections::{
+    Bounds, Config, Http, Kafka, Log, Partials, PartialsMode, Policies, Publish, Recommendations, Topics,
+    Windows,
+};
 use crate::aggregate::{Limits, Settings, Spec, SpecError, StoreLimits};
-use crate::pipeline::Pace;
+use crate::ingest::{Cleanup, TopicSpec};
+use crate::pipeline::{ListenerConfig, Pace};
 use crate::telemetry::LogOptions;
-use crate::{catalog, ingest, sink};
+use crate::{catalog, ingest, recommend, sink};
+
+/// Recommendations are wanted for as long as somebody may come back to them.
+const RECOMMENDATIONS_KEPT: Duration = Duration::from_hours(24 * 365);
+
+/// Records that could not be read are looked at within days or never.
+const DEAD_LETTERS_KEPT: Duration = Duration::from_hours(24 * 7);
 
 impl Config {
     /// Returns how event time is cut.
@@ -71,6 +83,55 @@ impl Config {
     pub fn catalog(&self) -> Option<catalog::Config> {
         let Policies { path, poll_interval } = &self.policies;
         path.clone().map(|path| catalog::Config { path, poll_interval: *poll_interval })
+    }
+
+    /// Returns the topics of ours that a process needs, and how they have to be.
+    ///
+    /// Partials are kept for as long as a window and what may come late, and are not compacted: the merge reads them
+    /// again from the oldest pane of an open window. Results are compacted by their keys, which change with every pane,
+    /// so they are deleted after some time too.
+    #[must_use]
+    pub fn topic_specs(&self) -> Vec<TopicSpec> {
+        let topics = &self.kafka.topics;
+        let partitions = i32::try_from(self.partials.partitions).unwrap_or(i32::MAX);
+        let windows = 2 * (self.windows.width + self.windows.lateness) + Duration::from_secs(3_600);
+        let results = self.limits.deny_retention.max(windows);
+        let spec =
+            |name: &str, fixed, cleanup| TopicSpec { name: name.to_owned(), partitions, fixed, cleanup };
+        let mut specs = Vec::new();
+        if self.partials.mode == PartialsMode::Kafka {
+            specs.push(spec(&topics.partials, true, Cleanup::Delete(windows)));
+        }
+        if self.partials.mode == PartialsMode::Kafka || self.sinks.kafka {
+            specs.push(spec(&topics.edges, false, Cleanup::CompactDelete(results)));
+            specs.push(spec(&topics.denies, false, Cleanup::CompactDelete(results)));
+            specs.push(spec(&topics.recommendations, false, Cleanup::CompactDelete(RECOMMENDATIONS_KEPT)));
+            specs.push(spec(&topics.dead_letters, false, Cleanup::Delete(DEAD_LETTERS_KEPT)));
+        }
+        specs
+    }
+
+    /// Returns how policies are recommended.
+    #[must_use]
+    pub fn recommend(&self) -> recommend::Config {
+        let Recommendations { enabled, stabilization_period, exclude_namespaces } = &self.recommendations;
+        let exclude_namespaces = if *enabled { exclude_namespaces.clone() } else { vec!["*".to_owned()] };
+        let stabilization_period = *stabilization_period;
+        recommend::Config { stabilization_period, exclude_namespaces, ..recommend::Config::default() }
+    }
+
+    /// Returns where to listen.
+    #[must_use]
+    pub const fn listeners(&self) -> ListenerConfig {
+        let Http { admin, api } = self.http;
+        ListenerConfig { admin, api }
+    }
+
+    /// Returns how many workers there are: one a core where none is configured.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.workers.map_or_else(cores, |it| usize::try_from(it).unwrap_or(1).max(1))
     }
 
     /// Returns what is logged.

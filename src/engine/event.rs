@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::aggregate::{Checkpoint, EdgeReport, Pane};
 use crate::evaluate::Programs;
 use crate::model::{MergePartitionId, Offset, PartitionId};
+use crate::recommend::{Learned, Recommendation, Withheld};
 
 /// Marks a place among the effects: everything before it is done when the shell reports it back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,6 +27,8 @@ pub enum Event {
         partition: MergePartitionId,
         /// The pane that its earlier owner had closed windows up to.
         closed_to: Option<Pane>,
+        /// What was learned of namespaces before. Those of other partitions are passed over.
+        learned: Vec<Learned>,
     },
     /// A partition of the flows topic is no longer ours. Its fold is dropped; the next owner folds again.
     FlowsReleased(PartitionId),
@@ -57,6 +60,10 @@ pub enum Effect {
     },
     /// Publish a report.
     Report(Box<EdgeReport>),
+    /// Publish a recommendation.
+    Recommend(Box<Recommendation>),
+    /// Tell of a recommendation that was made and must not be published.
+    Withhold(Box<Withheld>),
     /// Report this ticket back once everything before it is acknowledged.
     Barrier(Ticket),
     /// Commit a partition of the flows topic.

@@ -12,6 +12,7 @@ use crate::aggregate::{
 };
 use crate::evaluate::{Judgement, Programs};
 use crate::model::{EventTime, Flow, MergePartitionId, Offset, PartitionId};
+use crate::recommend::{self, Learned, Recommender};
 
 /// What an engine is told when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +56,18 @@ pub struct Engine {
     judging: Judging,
     tally: Tally,
     folds: BTreeMap<PartitionId, Member>,
-    merges: BTreeMap<MergePartitionId, Merge>,
+    merges: BTreeMap<MergePartitionId, Share>,
+    recommend: recommend::Config,
     windows_closed: Option<Pane>,
     tickets: u64,
     pending: VecDeque<(Ticket, Vec<Effect>)>,
+}
+
+/// One partition of the partials log that is ours: its merge, and what is recommended from its windows.
+#[derive(Debug)]
+struct Share {
+    merge: Merge,
+    recommender: Recommender,
 }
 
 /// One input partition that is ours.
@@ -74,13 +83,17 @@ struct Member {
 /// Flushes without news after which a frontier is told again, for new owners of the partials' partitions.
 const QUIET_FLUSHES_MAX: u32 = 5;
 
+/// Windows that are closed in one publication. After a backlog many are due, and each costs a recommendation a namespace:
+/// the group's protocol must be served in between.
+const WINDOWS_AT_ONCE: usize = 8;
+
 /// Edges below which the table is not worth compacting.
 const COMPACT_MIN: usize = 200_000;
 
 impl Engine {
     /// Makes an engine that owns nothing yet.
     #[must_use]
-    pub fn new(spec: Spec, programs: Arc<Programs>) -> Self {
+    pub fn new(spec: Spec, recommend: recommend::Config, programs: Arc<Programs>) -> Self {
         Self {
             spec,
             fingerprint: spec.settings.fingerprint(),
@@ -90,6 +103,7 @@ impl Engine {
             tally: Tally::default(),
             folds: BTreeMap::new(),
             merges: BTreeMap::new(),
+            recommend,
             windows_closed: None,
             tickets: 0,
             pending: VecDeque::new(),
@@ -109,7 +123,7 @@ impl Engine {
 
     /// Returns the merges, for those who show where they stand.
     pub fn merges(&self) -> impl Iterator<Item = &Merge> {
-        self.merges.values()
+        self.merges.values().map(|it| &it.merge)
     }
 
     /// Returns how many edges are known.
@@ -164,7 +178,7 @@ impl Engine {
         offset: Offset,
         value: &[u8],
     ) -> Result<Option<Absorbed>, PartialError> {
-        let Some(merge) = self.merges.get_mut(&partition) else { return Ok(None) };
+        let Some(Share { merge, .. }) = self.merges.get_mut(&partition) else { return Ok(None) };
         let partial = Partial::decode(value)?;
         Ok(Some(merge.absorb(&mut self.edges, offset, partial)))
     }
@@ -196,9 +210,12 @@ impl Engine {
                 };
                 self.folds.insert(partition, Member { fold, idle: false, told: None, quiet_flushes: 0 });
             }
-            Event::PartialsAssigned { partition, closed_to } => {
+            Event::PartialsAssigned { partition, closed_to, learned } => {
                 let merge = Merge::new(partition, self.spec.settings.spec, self.fingerprint, closed_to);
-                self.merges.insert(partition, merge);
+                let mut recommender = Recommender::new(self.recommend.clone());
+                let is_here = |it: &&Learned| self.spec.settings.route(Some(&it.namespace)) == partition;
+                learned.iter().filter(is_here).for_each(|it| recommender.restore(it));
+                self.merges.insert(partition, Share { merge, recommender });
             }
             Event::FlowsReleased(partition) => {
                 self.folds.remove(&partition);
@@ -208,7 +225,7 @@ impl Engine {
             }
             Event::CatalogChanged(programs) => {
                 self.judging.change(programs);
-                self.merges.values_mut().for_each(Merge::mark_all_dirty);
+                self.merges.values_mut().for_each(|it| it.merge.mark_all_dirty());
             }
             Event::Idle(partition, idle) => {
                 if let Some(member) = self.folds.get_mut(&partition) {
@@ -217,7 +234,7 @@ impl Engine {
             }
             Event::WindowsClosed(pane) => {
                 self.windows_closed = self.windows_closed.max(Some(pane));
-                self.merges.values_mut().for_each(|it| it.raise_closed_to(pane));
+                self.merges.values_mut().for_each(|it| it.merge.raise_closed_to(pane));
             }
             Event::Flush => self.flush(effects),
             Event::Publish => self.publish(effects),
@@ -254,7 +271,7 @@ impl Engine {
         let Self { spec, edges, merges, judging, .. } = self;
         let policy_set = judging.programs().revision();
         let cut = spec.settings.spec;
-        for (&partition, merge) in merges {
+        for (&partition, Share { merge, recommender }) in merges {
             // A log in memory begins empty after a restart. Until every input partition is heard of, sums would leave
             // out what was published before.
             if spec.retain == Retain::Windows && !merge.has_heard_of_all() {
@@ -279,7 +296,13 @@ impl Engine {
                 })));
             }
             let closed_before = merge.closed_to();
-            let _windows = merge.close(edges);
+            for window in merge.close(edges, WINDOWS_AT_ONCE) {
+                match recommender.observe(&window, judging.programs()) {
+                    Some(Ok(it)) => effects.push(Effect::Recommend(Box::new(it))),
+                    Some(Err(it)) => effects.push(Effect::Withhold(Box::new(it))),
+                    None => {}
+                }
+            }
             if effects.len() > before || merge.closed_to() != closed_before {
                 commits.push(Effect::CommitPartials {
                     partition,
@@ -308,7 +331,11 @@ impl Engine {
             effects.extend(commits.into_iter().filter(|commit| match commit {
                 Effect::CommitFlows { partition, .. } => self.folds.contains_key(partition),
                 Effect::CommitPartials { partition, .. } => self.merges.contains_key(partition),
-                Effect::Append { .. } | Effect::Report(_) | Effect::Barrier(_) => true,
+                Effect::Append { .. }
+                | Effect::Report(_)
+                | Effect::Recommend(_)
+                | Effect::Withhold(_)
+                | Effect::Barrier(_) => true,
             }));
         }
     }
@@ -325,13 +352,13 @@ impl Engine {
             }
         };
         self.folds.values().for_each(|it| it.fold.mark_live(&mut mark));
-        self.merges.values().for_each(|it| it.mark_live(&mut mark));
+        self.merges.values().for_each(|it| it.merge.mark_live(&mut mark));
         let count = live.iter().filter(|it| **it).count();
         if count < self.edges.len() / 2 {
             let (mut edges, numbers) = self.edges.rebuilt(&live);
             let renumber = |old: EdgeIdx| numbers.get(old.0 as usize).copied().unwrap_or(old);
             self.folds.values_mut().for_each(|it| it.fold.renumber(&mut edges, &renumber));
-            self.merges.values_mut().for_each(|it| it.renumber(&renumber));
+            self.merges.values_mut().for_each(|it| it.merge.renumber(&renumber));
             self.edges = edges;
         }
         self.compact_at = (2 * count).max(COMPACT_MIN);
@@ -362,11 +389,10 @@ fn ours(
 
 /// Appends the changed counts of a fold, apart by partition of the partials log and by pane.
 fn flush_counts(spec: &Spec, settings: u64, edges: &EdgeTable, fold: &mut Fold, effects: &mut Vec<Effect>) {
-    let spread = u64::from(spec.settings.merge_partitions.max(1));
-    let mut changed: BTreeMap<(u64, Pane), Vec<DirtySlot>> = BTreeMap::new();
+    let mut changed: BTreeMap<(MergePartitionId, Pane), Vec<DirtySlot>> = BTreeMap::new();
     fold.take_dirty(|slot| {
         if let Some(row) = edges.row(slot.edge) {
-            changed.entry((row.route % spread, slot.pane)).or_default().push(slot);
+            changed.entry((spec.settings.spread(row.route), slot.pane)).or_default().push(slot);
         }
     });
     let frontier = fold.frontier();
@@ -375,7 +401,6 @@ fn flush_counts(spec: &Spec, settings: u64, edges: &EdgeTable, fold: &mut Fold, 
     for ((to, pane), slots) in changed {
         let counts =
             slots.iter().filter_map(|slot| edges.row(slot.edge).map(|row| (row.edge.as_ref(), slot.totals)));
-        let to = MergePartitionId(i32::try_from(to).unwrap_or(0));
         encoder.counts(&head, pane, counts, &mut |value| effects.push(Effect::Append { to, value }));
     }
 }

@@ -79,32 +79,40 @@ impl Programs {
 
     /// Compiles a set.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the set is handed over: whoever compiles it shares it"
+    )]
     pub fn compile_with(set: Arc<PolicySet>, options: Options) -> Self {
-        Self::build(set, options, None).0
+        Self::build(&set, options, None).0
     }
 
     /// Compiles the next set and takes over what is the same, by the same options. Also tells what has changed, so
     /// that only the edges which that touches need be judged again.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the set is handed over: whoever compiles it shares it"
+    )]
     pub fn recompile(&self, set: Arc<PolicySet>) -> (Self, Change) {
         // Questions that nobody asks any more are kept, as their places are taken; after so many that they outnumber
         // the others all is compiled anew.
         let asked_at_most = self.asked.saturating_mul(2).saturating_add(1_024);
         if self.questions.len() > asked_at_most {
             let places = places(self.set.policies(), set.policies());
-            let (programs, _) = Self::build(set, self.options.clone(), None);
+            let (programs, _) = Self::build(&set, self.options.clone(), None);
             return (programs, Change::everything(places));
         }
-        Self::build(set, self.options.clone(), Some(self))
+        Self::build(&set, self.options.clone(), Some(self))
     }
 
-    fn build(set: Arc<PolicySet>, options: Options, before: Option<&Self>) -> (Self, Change) {
+    fn build(set: &Arc<PolicySet>, options: Options, before: Option<&Self>) -> (Self, Change) {
         let switches = options.switches();
         let same_cluster = before.filter(|it| it.set.cluster() == set.cluster());
         let roster =
             same_cluster.map_or_else(|| Arc::new(Roster::new(set.cluster())), |it| Arc::clone(&it.roster));
         let mut programs = Self {
-            set: Arc::clone(&set),
+            set: Arc::clone(set),
             options,
             switches,
             roster,
@@ -119,7 +127,7 @@ impl Programs {
         let old = before.map_or(&[][..], |it| it.set.policies());
         let places = places(old, set.policies());
         let mut change = Change::new(places);
-        let tiers = tier_places(&set);
+        let tiers = tier_places(set);
         let mut origin = change.origins(set.policies().len());
         for (policy, old_place) in set.policies().iter().zip(origin.drain(..)) {
             let tier = programs.tier_place(&tiers, &policy.tier);

@@ -35,7 +35,6 @@ pub use openapi::document;
 pub use page::Page;
 pub use policies::{PolicyCountsItem, PolicyItem};
 pub use problem::Problem;
-pub use recommendations::{EvidenceItem, RecommendationItem};
 pub use status::{
     CountersItem, HealthItem, MemberItem, PartitionItem, PipelineStatus, PolicySetItem, StatusItem,
 };

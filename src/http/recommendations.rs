@@ -6,62 +6,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::api::{Answer, Api, parameters};
 use super::page::{Listing, Page, limit};
 use super::problem::{Kind, Problem};
-use crate::sink::render::{DirectionRecord, PolicyRecord, TotalsRecord};
-
-/// Why a rule of a recommended policy is there.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-pub struct EvidenceItem {
-    /// In which list of the policy the rule stands.
-    pub direction: DirectionRecord,
-    /// Its place in that list, counted from 0.
-    pub rule: u32,
-    /// The kind of peer: `same-namespace`, `service`, `namespace`, `network-set`, `host`, `private` or `public`.
-    pub class: String,
-    /// How many edges asked for it.
-    pub edges: u64,
-    /// Their counts over the window; `null` when the rule comes from an earlier window.
-    #[schema(required)]
-    pub totals: Option<TotalsRecord>,
-    /// When it was seen first, in milliseconds since the Unix epoch.
-    pub first_seen_ms: i64,
-    /// When it was seen last, in milliseconds since the Unix epoch.
-    pub last_seen_ms: i64,
-}
-
-/// A staged policy that is proposed for one namespace, with its evidence.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-pub struct RecommendationItem {
-    /// The namespace it is for.
-    pub namespace: String,
-    /// Kind, namespace and name of the policy.
-    pub policy: PolicyRecord,
-    /// The tier it is for.
-    pub tier: String,
-    /// How settled it is: `Learning`, `Stabilizing` or `Stable`.
-    pub status: String,
-    /// Why each of its rules is there.
-    pub evidence: Vec<EvidenceItem>,
-    /// End of the window it was made from, in milliseconds since the Unix epoch.
-    pub window_end_ms: i64,
-    /// When learning began for the namespace, in milliseconds since the Unix epoch.
-    pub learning_since_ms: i64,
-    /// When its rules changed last, in milliseconds since the Unix epoch.
-    pub changed_ms: i64,
-    /// Edges of the window that were verified against it, each without a would-be deny.
-    pub edges_verified: u64,
-    /// Edges of the window that it cannot be judged on.
-    pub edges_undetermined: u64,
-    /// The revision of the policy set that it was verified on top of: 16 hexadecimal digits.
-    pub policy_set: String,
-    /// The manifest in YAML, ready to be applied.
-    pub manifest: String,
-}
+use crate::recommend::Status;
+use crate::sink::render::RecommendationRecord;
 
 /// Which recommendations, and which page of them.
 #[derive(Deserialize, IntoParams, Debug)]
@@ -84,12 +36,12 @@ pub(super) struct RecommendationParameters {
     operation_id = "listRecommendations",
     tag = "results",
     params(RecommendationParameters),
-    responses((status = 200, description = "A page of recommendations.", body = Page<RecommendationItem>)),
+    responses((status = 200, description = "A page of recommendations.", body = Page<RecommendationRecord>)),
 )]
 pub(super) async fn recommendations(
     State(api): State<Api>,
     uri: Uri,
-) -> Answer<Page<Arc<RecommendationItem>>> {
+) -> Answer<Page<Arc<RecommendationRecord>>> {
     let RecommendationParameters { limit: items, cursor, status } = parameters(&uri)?;
     let known = ["Learning", "Stabilizing", "Stable"];
     if let Some(status) = &status
@@ -108,14 +60,16 @@ pub(super) async fn recommendations(
         .read(move |view| {
             let mut items = view.recommendations();
             items.retain(|it| {
-                after.as_deref().is_none_or(|after| *it.namespace > *after)
-                    && status.as_deref().is_none_or(|status| it.status.eq_ignore_ascii_case(status))
+                after.as_deref().is_none_or(|after| *it.namespace.0 > *after)
+                    && status
+                        .as_deref()
+                        .is_none_or(|status| Status::from(it.status).as_str().eq_ignore_ascii_case(status))
             });
             items.sort_by(|a, b| a.namespace.cmp(&b.namespace));
             let more = items.len() > limit;
             items.truncate(limit);
             let last = items.last().filter(|_| more);
-            let next_cursor = last.map(|it| listing.cursor(&it.namespace));
+            let next_cursor = last.map(|it| listing.cursor(&it.namespace.0));
             Page { items, next_cursor }
         })
         .await?;
@@ -132,7 +86,7 @@ pub(super) async fn recommendations(
     params(("namespace" = String, Path, description = "The namespace.")),
     responses(
         (status = 200, description = "The recommendation.", content(
-            (RecommendationItem = "application/json"),
+            (RecommendationRecord = "application/json"),
             (String = "application/yaml"),
         )),
         (status = 404, description = "Nothing is recommended for the namespace.", body = Problem, content_type = "application/problem+json"),
@@ -153,7 +107,7 @@ pub(super) async fn recommendation(
     })?;
     let mut response = match form {
         Form::Json => Json(item).into_response(),
-        Form::Yaml => ([(header::CONTENT_TYPE, "application/yaml")], item.manifest.clone()).into_response(),
+        Form::Yaml => ([(header::CONTENT_TYPE, "application/yaml")], item.yaml.clone()).into_response(),
     };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::edges::EdgePage;
 use super::policies::PolicyItem;
-use super::recommendations::RecommendationItem;
 use super::status::PipelineStatus;
 use crate::policy::Revision;
+use crate::sink::render::RecommendationRecord;
 
 /// The results as one process sees them.
 ///
@@ -26,8 +26,8 @@ pub trait View: Send + Sync {
     fn policies(&self) -> (Revision, Vec<PolicyItem>);
 
     /// Returns the current recommendation of every namespace, in any order.
-    fn recommendations(&self) -> Vec<Arc<RecommendationItem>>;
+    fn recommendations(&self) -> Vec<Arc<RecommendationRecord>>;
 
     /// Returns the current recommendation for one namespace.
-    fn recommendation(&self, namespace: &str) -> Option<Arc<RecommendationItem>>;
+    fn recommendation(&self, namespace: &str) -> Option<Arc<RecommendationRecord>>;
 }

@@ -11,6 +11,9 @@ pub enum Error {
     /// The source of records cannot go on.
     #[error(transparent)]
     Ingest(#[from] crate::ingest::Error),
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Bind(#[from] crate::http::BindError),
     /// What was committed for a partition cannot be continued.
     #[error(
         "partition {partition} cannot be continued from its commit: use the settings that it was written under, another consumer group, or `--from earliest`"

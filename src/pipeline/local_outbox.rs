@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::BoxError;
 use super::memory_log::MemoryLog;
-use super::outbox::{Full, Outbox};
+use super::outbox::{Full, Outbox, rendered};
 use super::results::Results;
 use crate::engine::{Effect, Ticket};
 use crate::sink::render::DeadLetterRecord;
@@ -30,8 +30,11 @@ impl Outbox for LocalOutbox {
                 return self.log.append(to, value).map_err(|value| Full(Effect::Append { to, value }));
             }
             Effect::Report(report) => self.results.apply(&report),
+            Effect::Recommend(recommendation) => {
+                rendered(&recommendation).into_iter().for_each(|it| self.results.recommend(it));
+            }
             Effect::Barrier(ticket) => self.acknowledged.push(ticket),
-            Effect::CommitFlows { .. } | Effect::CommitPartials { .. } => {}
+            Effect::Withhold(_) | Effect::CommitFlows { .. } | Effect::CommitPartials { .. } => {}
         }
         Ok(())
     }

@@ -11,20 +11,31 @@
 //! than it is true.
 
 mod error;
+mod housekeeping;
+mod kafka_outbox;
+mod listeners;
 mod loaded;
 mod local_outbox;
 mod memory_log;
 mod outbox;
+mod policies;
 mod results;
+mod results_reader;
 mod run;
 mod shared;
 mod tallies;
+mod view;
 mod worker;
 
 pub use error::Error;
+pub use housekeeping::keep_house;
+pub use listeners::{ListenerConfig, Listeners};
 pub use loaded::Loaded;
 pub use memory_log::{MemoryLog, MemoryLogReader};
+pub use policies::{PolicyErrors, load_policies, watch_policies};
 pub use results::Results;
-pub use run::{Config, Pipeline};
+pub use results_reader::ResultsReader;
+pub use run::{Config, Outputs, Pipeline};
 pub use shared::{PartitionStatus, Shared};
+pub use view::ReadView;
 pub use worker::Pace;

@@ -2,7 +2,8 @@
 
 use super::error::BoxError;
 use crate::engine::{Effect, Ticket};
-use crate::sink::render::DeadLetterRecord;
+use crate::recommend::Recommendation;
+use crate::sink::render::{DeadLetterRecord, RecommendationRecord};
 
 /// The way out is full: the effect is given back, to be performed later.
 #[derive(Debug)]
@@ -22,4 +23,11 @@ pub(super) trait Outbox: Send {
 
     /// Sends a record that could not be read to where such records are kept. Dropped when the way out is full.
     fn dead_letter(&mut self, letter: &DeadLetterRecord);
+}
+
+/// Renders a recommendation. One that cannot be written is told of and left out: that would be a fault of ours.
+pub(super) fn rendered(recommendation: &Recommendation) -> Option<RecommendationRecord> {
+    RecommendationRecord::try_from(recommendation)
+        .inspect_err(|error| tracing::error!(%error, "a recommended policy cannot be written"))
+        .ok()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::error::Error;
+use super::kafka_outbox::{Alone, KafkaOutbox};
 use super::loaded::Loaded;
 use super::local_outbox::LocalOutbox;
 use super::memory_log::{MemoryLog, MemoryLogReader};
@@ -13,10 +14,12 @@ use super::shared::Shared;
 use super::worker::{Pace, State, Worker};
 use crate::aggregate::{Retain, Settings, StoreLimits};
 use crate::decode::{Decoder, Format};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Ticket};
 use crate::evaluate::Programs;
 use crate::ingest::Consumer;
-use crate::telemetry::Metrics;
+use crate::recommend;
+use crate::sink::{KafkaProducer, Topics};
+use crate::telemetry::{Health, Metrics};
 
 /// Bytes after which a message of the partials log is closed: well below Kafka's usual limit of 1 MiB.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
@@ -32,6 +35,8 @@ pub struct Config {
     pub format: Format,
     /// How much readers see.
     pub store: StoreLimits,
+    /// How policies are recommended.
+    pub recommend: recommend::Config,
     /// The name of the flows topic, for messages.
     pub flows_topic: String,
     /// How many partitions the flows topic has.
@@ -40,6 +45,17 @@ pub struct Config {
     pub incarnation: u64,
     /// Whether the process ends when its input does.
     pub ends_at_end_of_input: bool,
+}
+
+/// Where partials and results go.
+#[derive(Debug)]
+pub enum Outputs {
+    /// The process runs alone: partials stay in memory, results go to the readers of this process only.
+    Local,
+    /// The process runs alone, and publishes its results. One producer a worker.
+    Published(Vec<KafkaProducer<Ticket>>, Topics),
+    /// The process is one of a group: partials and results go to Kafka, and its readers are fed from there.
+    Group(Vec<KafkaProducer<Ticket>>, Topics),
 }
 
 /// The workers of one process, at work.
@@ -51,28 +67,28 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts one worker for each consumer; the partials log lives in memory and results go straight to the readers.
+    /// Starts one worker for each consumer. `results` are what the readers of this process see.
     ///
     /// # Errors
     ///
     /// When the system refuses a thread.
-    pub fn start_alone(
+    pub fn start(
         config: &Config,
         programs: Arc<Programs>,
         metrics: &Metrics,
+        health: &Health,
+        results: Arc<Results>,
         consumers: Vec<Box<dyn Consumer + Send>>,
+        outputs: Outputs,
     ) -> Result<Self, Error> {
         let loaded = Loaded::install(programs, metrics);
-        let results = Arc::new(Results::new(config.settings.spec, config.store));
         results.edges().set_current(loaded.programs().revision());
-        let ends = config.ends_at_end_of_input;
-        let shared = Arc::new(Shared::new(metrics.clone(), loaded, consumers.len(), ends));
-        let (log, readers) = MemoryLog::new(config.settings.merge_partitions);
+        let workers = consumers.len();
+        let shared = Arc::new(Shared::new(metrics.clone(), loaded, workers, config.ends_at_end_of_input));
         let mut pipeline = Self { shared, results, threads: Vec::new() };
-        let shares = share_out(readers, consumers.len());
-        for ((number, consumer), readers) in consumers.into_iter().enumerate().zip(shares) {
-            let outbox = Box::new(LocalOutbox::new(log.clone(), Arc::clone(&pipeline.results)));
-            pipeline.spawn(config, number, consumer, outbox, Some(log.clone()), readers)?;
+        let exits = pipeline.exits(config, outputs, workers, metrics);
+        for (number, (consumer, exit)) in consumers.into_iter().zip(exits).enumerate() {
+            pipeline.spawn(config, health, number, consumer, exit)?;
         }
         Ok(pipeline)
     }
@@ -87,13 +103,6 @@ impl Pipeline {
     #[must_use]
     pub const fn results(&self) -> &Arc<Results> {
         &self.results
-    }
-
-    /// Puts other policies into force.
-    pub fn install(&self, programs: Arc<Programs>) {
-        let loaded = Loaded::install(programs, &self.shared.metrics);
-        self.results.edges().set_current(loaded.programs().revision());
-        self.shared.install(loaded);
     }
 
     /// Tells whether a worker has ended.
@@ -118,15 +127,54 @@ impl Pipeline {
         first.map(|()| self.results)
     }
 
+    /// Makes the way out of each worker.
+    fn exits(&self, config: &Config, outputs: Outputs, workers: usize, metrics: &Metrics) -> Vec<Exit> {
+        let alone = || {
+            let (log, readers) = MemoryLog::new(config.settings.merge_partitions);
+            (log, share_out(readers, workers))
+        };
+        match outputs {
+            Outputs::Local => {
+                let (log, shares) = alone();
+                let exit = |readers| Exit {
+                    outbox: Box::new(LocalOutbox::new(log.clone(), Arc::clone(&self.results))),
+                    memory_log: Some(log.clone()),
+                    readers,
+                };
+                shares.into_iter().map(exit).collect()
+            }
+            Outputs::Published(producers, topics) => {
+                let (log, shares) = alone();
+                let exit = |(readers, producer)| {
+                    let alone = Alone { log: log.clone(), results: Arc::clone(&self.results) };
+                    Exit {
+                        outbox: Box::new(KafkaOutbox::new(producer, topics.clone(), Some(alone), metrics)),
+                        memory_log: Some(log.clone()),
+                        readers,
+                    }
+                };
+                shares.into_iter().zip(producers).map(exit).collect()
+            }
+            Outputs::Group(producers, topics) => {
+                let exit = |producer| Exit {
+                    outbox: Box::new(KafkaOutbox::new(producer, topics.clone(), None, metrics)),
+                    memory_log: None,
+                    readers: Vec::new(),
+                };
+                producers.into_iter().map(exit).collect()
+            }
+        }
+    }
+
     fn spawn(
         &mut self,
         config: &Config,
+        health: &Health,
         number: usize,
         consumer: Box<dyn Consumer + Send>,
-        outbox: Box<dyn Outbox>,
-        memory_log: Option<MemoryLog>,
-        readers: Vec<MemoryLogReader>,
+        exit: Exit,
     ) -> Result<(), Error> {
+        let Exit { outbox, memory_log, readers } = exit;
         let retain = if memory_log.is_some() { Retain::Windows } else { Retain::OpenPanes };
         let spec = engine::Spec {
             settings: config.settings,
@@ -135,7 +183,9 @@ impl Pipeline {
             incarnation: config.incarnation.wrapping_add(u64::try_from(number).unwrap_or(0)),
             message_bytes_max: MESSAGE_BYTES_MAX,
         };
-        let engine = Engine::new(spec, Arc::clone(self.shared.loaded().programs()));
+        let programs = Arc::clone(self.shared.loaded().programs());
+        let engine = Engine::new(spec, config.recommend.clone(), programs);
+        let name = format!("worker-{number}");
         let worker = Worker {
             number,
             consumer,
@@ -146,11 +196,13 @@ impl Pipeline {
             pace: config.pace,
             flows_topic: config.flows_topic.clone(),
             shared: Arc::clone(&self.shared),
+            results: Arc::clone(&self.results),
+            pulse: health.pulse(&name),
             state: State::new(engine, Decoder::new(config.format), &self.shared),
         };
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new()
-            .name(format!("worker-{number}"))
+            .name(name)
             .spawn(move || {
                 let ended = worker.run();
                 if ended.is_err() {
@@ -163,6 +215,13 @@ impl Pipeline {
         self.threads.push(thread);
         Ok(())
     }
+}
+
+/// The way out of one worker, and what it reads back in memory.
+struct Exit {
+    outbox: Box<dyn Outbox>,
+    memory_log: Option<MemoryLog>,
+    readers: Vec<MemoryLogReader>,
 }
 
 /// Deals the partitions of the log in memory out to the workers.

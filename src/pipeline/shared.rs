@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -23,6 +23,8 @@ pub struct PartitionStatus {
     pub committed: Option<Offset>,
     /// Whether it has nothing new to say.
     pub idle: bool,
+    /// Records between the position and the end of the log, where the end is known.
+    pub lag: Option<u64>,
 }
 
 /// Shared by reference; written seldom, never for a flow.
@@ -34,24 +36,21 @@ pub struct Shared {
     pub(super) ends_at_end_of_input: bool,
     loaded: ArcSwap<Loaded>,
     ending: AtomicBool,
-    began: Instant,
-    // Milliseconds since `began` of each worker's last turn.
-    ticks: Vec<AtomicU64>,
+    // Wakes those who wait for the end.
+    end: (Mutex<()>, Condvar),
     edges: Vec<AtomicU64>,
     partitions: Mutex<BTreeMap<PartitionId, PartitionStatus>>,
 }
 
 impl Shared {
     pub(super) fn new(metrics: Metrics, loaded: Loaded, workers: usize, ends_at_end_of_input: bool) -> Self {
-        let zeros = || (0..workers).map(|_| AtomicU64::new(0)).collect();
         Self {
             metrics,
             ends_at_end_of_input,
             loaded: ArcSwap::from_pointee(loaded),
             ending: AtomicBool::new(false),
-            began: Instant::now(),
-            ticks: zeros(),
-            edges: zeros(),
+            end: Default::default(),
+            edges: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             partitions: Mutex::default(),
         }
     }
@@ -70,6 +69,22 @@ impl Shared {
     /// Tells every worker to hand over and end.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Relaxed);
+        let guard = self.end.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.end.1.notify_all();
+        drop(guard);
+    }
+
+    /// Waits at most `interval`, less when the process ends.
+    pub fn rest(&self, interval: Duration) {
+        self.wait_for_end(interval);
+    }
+
+    /// Waits at most `interval`. Returns whether the process goes on.
+    pub(super) fn wait_for_end(&self, interval: Duration) -> bool {
+        let guard = self.end.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.end.1.wait_timeout_while(guard, interval, |()| !self.is_ending());
+        drop(waited);
+        !self.is_ending()
     }
 
     /// Tells whether the process is ending.
@@ -78,30 +93,22 @@ impl Shared {
         self.ending.load(Ordering::Relaxed)
     }
 
-    /// Returns how long ago the slowest worker took its last turn.
-    #[must_use]
-    pub fn slowest_turn(&self) -> Duration {
-        let oldest = self.ticks.iter().map(|it| it.load(Ordering::Relaxed)).min().unwrap_or(0);
-        self.began.elapsed().saturating_sub(Duration::from_millis(oldest))
-    }
-
     /// Returns where the input partitions of this process stand.
     #[must_use]
     pub fn partitions(&self) -> BTreeMap<PartitionId, PartitionStatus> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns how many workers there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.edges.len()
+    }
+
     /// Returns how many edges the workers know.
     #[must_use]
     pub fn edges(&self) -> u64 {
         self.edges.iter().map(|it| it.load(Ordering::Relaxed)).sum()
-    }
-
-    pub(super) fn tick(&self, worker: usize) {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(it) = self.ticks.get(worker) {
-            it.store(now, Ordering::Relaxed);
-        }
     }
 
     pub(super) fn show_partition(&self, partition: PartitionId, status: PartitionStatus) {

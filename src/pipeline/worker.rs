@@ -8,6 +8,7 @@ use super::error::Error;
 use super::loaded::Loaded;
 use super::memory_log::{MemoryLog, MemoryLogReader};
 use super::outbox::{Full, Outbox};
+use super::results::Results;
 use super::shared::{PartitionStatus, Shared};
 use super::tallies::BatchCounts;
 use crate::aggregate::{Checkpoint, Pane, Settings};
@@ -16,7 +17,7 @@ use crate::engine::{Effect, Engine, Event, Observed};
 use crate::ingest::{Committed, Consumer, Log, LogPartition, Rebalance, Record};
 use crate::model::{EventTime, MergePartitionId, Offset, PartitionId};
 use crate::sink::render::DeadLetterRecord;
-use crate::telemetry::{Excerpt, Sample, Sampler, Stage, StageRecorder};
+use crate::telemetry::{Excerpt, Pulse, Sample, Sampler, Stage, StageRecorder};
 
 /// How a worker keeps time.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,8 @@ pub(super) struct Worker {
     pub(super) pace: Pace,
     pub(super) flows_topic: String,
     pub(super) shared: Arc<Shared>,
+    pub(super) results: Arc<Results>,
+    pub(super) pulse: Pulse,
     pub(super) state: State,
 }
 
@@ -113,8 +116,8 @@ impl Worker {
     /// When the source or the sinks cannot go on. Nothing is lost: the next owner reads again.
     pub(super) fn run(mut self) -> Result<(), Error> {
         for reader in &self.readers {
-            let event = Event::PartialsAssigned { partition: reader.partition(), closed_to: None };
-            apply(&mut self.state, event);
+            let (partition, learned) = (reader.partition(), self.results.learned());
+            apply(&mut self.state, Event::PartialsAssigned { partition, closed_to: None, learned });
         }
         while !self.shared.is_ending() {
             self.turn()?;
@@ -145,7 +148,7 @@ impl Worker {
             self.publish(now);
         }
         self.perform()?;
-        self.shared.tick(self.number);
+        self.pulse.tick();
         Ok(())
     }
 
@@ -195,8 +198,8 @@ impl Worker {
             }
             Log::Partials => {
                 let closed_to = committed.and_then(|it| it.metadata.parse().ok()).map(Pane);
-                let partition = MergePartitionId(number);
-                apply(&mut self.state, Event::PartialsAssigned { partition, closed_to });
+                let (partition, learned) = (MergePartitionId(number), self.results.learned());
+                apply(&mut self.state, Event::PartialsAssigned { partition, closed_to, learned });
             }
         }
         tracing::info!(worker = self.number, log = ?partition.log, partition = number, "partition assigned");
@@ -322,7 +325,15 @@ impl Worker {
                         self.consumer.note_commit(source, Committed { offset: offset.0, metadata });
                     }
                 },
+                Effect::Withhold(withheld) => {
+                    let reason = withheld.reason.as_str();
+                    self.shared.metrics.recommendation_runs.with([reason]).inc();
+                    tracing::info!(namespace = %withheld.namespace, reason = %withheld.reason, "recommendation withheld");
+                }
                 effect => {
+                    if let Effect::Recommend(_) = &effect {
+                        self.shared.metrics.recommendation_runs.with(["published"]).inc();
+                    }
                     if let Err(Full(effect)) = self.outbox.perform(effect) {
                         self.state.effects.push_front(effect);
                         break;
@@ -345,6 +356,7 @@ impl Worker {
                     frontier,
                     committed: known.and_then(|it| it.committed),
                     idle: known.is_some_and(|it| it.idle),
+                    lag: None,
                 },
             );
         }

@@ -65,7 +65,7 @@ pub(crate) fn check_sources(sources: &[Source], dependencies: &BTreeSet<String>)
     let test_modules = scans
         .iter()
         .flat_map(|(module, scan)| {
-            scan.test_modules.iter().map(|it| [module.as_slice(), &[it.clone()]].concat())
+            scan.test_modules.iter().map(|it| [module.as_slice(), std::slice::from_ref(it)].concat())
         })
         .collect();
     let house = House { modules, test_modules, dependencies };
@@ -212,7 +212,7 @@ impl<'a> File<'a> {
         };
         let inside = self.source.path.split_once('/').map_or("", |(_, inside)| inside);
         let fits = |file: &&str| inside == *file || (file.ends_with('/') && inside.starts_with(*file));
-        if !outside.files.is_empty() && !outside.files.iter().any(|it| fits(it)) {
+        if !outside.files.is_empty() && !outside.files.iter().any(fits) {
             let files = outside.files.join(", ");
             self.violation(named.line, format!("`{first}` may be named only in {files} of `{}`", own.name));
         }

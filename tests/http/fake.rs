@@ -9,21 +9,21 @@ use flowstage::aggregate::{
 };
 use flowstage::evaluate::{Answer, Judgement, Missing, Outcome, Verdict};
 use flowstage::http::{
-    CountersItem, EdgePage, EvidenceItem, MemberItem, PartitionItem, PipelineStatus, PolicyItem,
-    PolicySetItem, RecommendationItem, View,
+    CountersItem, EdgePage, MemberItem, PartitionItem, PipelineStatus, PolicyItem, PolicySetItem, View,
 };
 use flowstage::model::{
     Action, Counters, Direction, Edge, Endpoint, EndpointKind, EventTime, HitOwner, Name, NameScope,
     PolicyHit, PolicyId, PolicyKind, Protocol, RecordedAction, RuleIndex, RuleRef, Trace,
 };
 use flowstage::policy::{GlobalScope, Order, Policy, Revision, StagedAction, Types};
+use flowstage::sink::render::RecommendationRecord;
 use flowstage::telemetry::{DeniedFlows, DirectionLabel, Metrics, PolicySeries, TransitionLabel};
 
 pub(crate) struct Fake {
     pub(crate) edges: EdgeStore,
     pub(crate) policies: Vec<PolicyItem>,
     pub(crate) revision: AtomicU64,
-    pub(crate) recommendations: Vec<Arc<RecommendationItem>>,
+    pub(crate) recommendations: Vec<Arc<RecommendationRecord>>,
 }
 
 impl View for Fake {
@@ -58,12 +58,12 @@ impl View for Fake {
         (Revision(self.revision.load(Ordering::Relaxed)), self.policies.clone())
     }
 
-    fn recommendations(&self) -> Vec<Arc<RecommendationItem>> {
+    fn recommendations(&self) -> Vec<Arc<RecommendationRecord>> {
         self.recommendations.clone()
     }
 
-    fn recommendation(&self, namespace: &str) -> Option<Arc<RecommendationItem>> {
-        self.recommendations.iter().find(|it| it.namespace == namespace).cloned()
+    fn recommendation(&self, namespace: &str) -> Option<Arc<RecommendationRecord>> {
+        self.recommendations.iter().find(|it| it.namespace.0 == namespace).cloned()
     }
 }
 
@@ -200,31 +200,32 @@ pub(crate) fn policies(metrics: &Metrics) -> Vec<PolicyItem> {
         .collect()
 }
 
-pub(crate) fn recommendations() -> Vec<Arc<RecommendationItem>> {
+pub(crate) fn recommendations() -> Vec<Arc<RecommendationRecord>> {
     let make = |(namespace, status): (&str, &str)| {
-        let totals = edge(1).totals;
-        Arc::new(RecommendationItem {
-            namespace: namespace.into(),
-            policy: (&staged_policy(namespace)).into(),
-            tier: "default".into(),
-            status: status.into(),
-            evidence: vec![EvidenceItem {
-                direction: Direction::Ingress.into(),
-                rule: 0,
-                class: "namespace".into(),
-                edges: 2,
-                totals: Some((&totals).into()),
-                first_seen_ms: 1000,
-                last_seen_ms: 2000,
-            }],
-            window_end_ms: 3000,
-            learning_since_ms: 0,
-            changed_ms: 1000,
-            edges_verified: 5,
-            edges_undetermined: 1,
-            policy_set: Revision(7).to_string(),
-            manifest: format!("kind: StagedNetworkPolicy\nmetadata:\n  namespace: {namespace}\n"),
-        })
+        let json = serde_json::json!({
+            "schema": 1,
+            "namespace": namespace,
+            "status": status,
+            "policy": { "kind": "StagedNetworkPolicy" },
+            "yaml": format!("kind: StagedNetworkPolicy\nmetadata:\n  namespace: {namespace}\n"),
+            "evidence": [],
+            "window_end": "1970-01-01T00:00:03Z",
+            "window_end_ms": 3000,
+            "learning_since": "1970-01-01T00:00:00Z",
+            "learning_since_ms": 0,
+            "changed": "1970-01-01T00:00:01Z",
+            "changed_ms": 1000,
+            "policy_set": Revision(7).to_string(),
+            "fingerprint": "0000000000000001",
+            "edges_verified": 5,
+            "edges_undetermined": 1,
+            "edges_would_allow": 0,
+            "omitted": {
+                "denied": 0, "itself": 0, "decided_earlier": 0, "subject": 0, "peer_unknown": 0, "protocol": 0
+            },
+            "needs": [],
+        });
+        Arc::new(RecommendationRecord::from_json(json.to_string().as_bytes()).unwrap())
     };
     [("shop", "Stable"), ("pay", "Learning"), ("blog", "Stable")].map(make).into()
 }

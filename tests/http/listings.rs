@@ -159,7 +159,7 @@ async fn recommendations_come_as_json_or_as_a_manifest() {
     assert_eq!(yaml.status, 200);
     assert_eq!(yaml.header("content-type"), Some("application/yaml"));
     assert_eq!(yaml.header("vary"), Some("accept"));
-    assert_eq!(yaml.text(), one["manifest"].as_str().unwrap());
+    assert_eq!(yaml.text(), one["yaml"].as_str().unwrap());
     request(server.api, "GET", path, &[("accept", "text/html")]).await.problem(406, "not-acceptable");
     server.get("/api/v1/recommendations/nobody").await.problem(404, "not-found");
 }

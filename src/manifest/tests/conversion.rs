@@ -8,6 +8,7 @@ use crate::model::Direction;
 
 /// Prints the internal form of a policy: as Calico's own kind would be written.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "as the macro makes it")]
 fn check(text: &str, expect: Expect) {
     let (policy, warnings) = policy(text);
     let mut calico = policy.clone();

@@ -27,7 +27,7 @@ pub use policy::{ActionRecord, HitRecord, PolicyKindRecord, PolicyRecord, RuleRe
 pub use recommendation::{
     FlagRecord, OmittedRecord, PeerClassRecord, RecommendationRecord, RuleEvidenceRecord, StatusRecord,
 };
-pub use text::Text;
+pub use text::{Text, rfc3339};
 
 pub(super) use text::rfc3339_of_millis;
 

@@ -44,7 +44,7 @@ impl From<Text> for Name {
 }
 
 /// Prints RFC 3339 in UTC. Moments outside of the years that it can write are printed as the nearest that it can.
-pub(super) fn rfc3339(time: EventTime) -> String {
+pub fn rfc3339(time: EventTime) -> String {
     let nearest = if time < EventTime::default() { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_millisecond(time.as_millis()).unwrap_or(nearest).to_string()
 }
