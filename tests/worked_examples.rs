@@ -457,7 +457,9 @@ fn ex_49_50_51_where_data_plane_and_checker_part() {
     let version = with("{action: Deny, ipVersion: 6}, {action: Allow}");
     version.dst("web -> db:80", "0|default|np:shop/p|allow|1", "0|default|np:shop/p|deny|0");
     let not_nets = with("{action: Allow, source: {notNets: ['2001:db8::/32']}}");
-    not_nets.dst("web -> db:80", end, "0|default|np:shop/p|allow|0");
+    let allowed = "0|default|np:shop/p|allow|0";
+    not_nets.dst_both("web -> db:80", allowed);
+    not_nets.as_rendered().dst("web -> db:80", end, allowed);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use flowstage::evaluate::{self, Answer, Connection, EndOfTier, IcmpMessage, Options, Programs, Verdict};
+use flowstage::evaluate::{
+    self, Answer, Connection, EndOfTier, IcmpMessage, Options, Programs, Switches, Verdict,
+};
 use flowstage::model::{Direction, Endpoint, EndpointKind, IpAddr, Name, NameScope, Protocol};
 use flowstage::policy::PolicySet;
 
@@ -57,6 +59,7 @@ spec: {nets: [198.51.100.0/24]}
 #[derive(Debug)]
 pub struct Example {
     set: Arc<PolicySet>,
+    slow: Mode,
     data_plane: Programs,
     checker: Programs,
 }
@@ -109,11 +112,22 @@ pub fn example(documents: &[String]) -> Example {
     Example {
         data_plane: compile(evaluate::Mode::Strict, EndOfTier::Last),
         checker: compile(evaluate::Mode::Conformance, EndOfTier::First),
+        slow: Mode::Strict,
         set,
     }
 }
 
 impl Example {
+    /// Follows the data plane to the letter, where it does not render exceptions of the other IP version.
+    pub fn as_rendered(mut self) -> Self {
+        let switches = Switches { not_nets_of_other_version_hold: false, ..Switches::DATA_PLANE };
+        let options =
+            Options { switches: Some(switches), end_of_tier: EndOfTier::Last, ..Options::default() };
+        self.data_plane = Programs::compile_with(Arc::clone(&self.set), options);
+        self.slow = Mode::Rendered;
+        self
+    }
+
     /// Checks both traces of the called end.
     #[track_caller]
     pub fn dst(&self, flow: &str, enforced: &str, pending: &str) -> &Self {
@@ -143,7 +157,7 @@ impl Example {
         let call = Call::read(flow);
         let connection = call.connection();
         let slow = |mode| Reference::new(&self.set, mode);
-        let by_data_plane = slow(Mode::Strict);
+        let by_data_plane = slow(self.slow);
         let by_checker = slow(Mode::Conformance);
         let answers = [
             ("fast, enforced", enforced, self.data_plane.judge(direction, &connection).enforced),

@@ -47,9 +47,19 @@ fn the_checker_does_not_know_named_ports() {
 }
 
 #[test]
-fn the_checker_takes_exceptions_of_the_other_version_as_fulfilled() {
+fn exceptions_of_the_other_version_are_fulfilled_unless_switched_off() {
     let rule = allow().source(|it| it.not_nets = vec!["2001:db8::/32".parse().unwrap()]);
-    differs(&db([rule]), "web -> db tcp/1", "deny", "allow", |it| it.not_nets_of_other_version_hold = true);
+    let mut not_rendered = Switches::DATA_PLANE;
+    not_rendered.not_nets_of_other_version_hold = false;
+    for (options, expect) in [
+        (Options::default(), "allow"),
+        (Options { mode: Mode::Conformance, ..Options::default() }, "allow"),
+        (Options { switches: Some(not_rendered), ..Options::default() }, "deny"),
+    ] {
+        let programs = programs(&options, [db([rule.clone()])]);
+        let judgement = judge(&programs, Direction::Ingress, "web -> db tcp/1");
+        assert_eq!(judgement.enforced.answer.as_str(), expect, "{options:?}");
+    }
 }
 
 #[test]

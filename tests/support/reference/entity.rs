@@ -26,16 +26,17 @@ pub struct Place<'a> {
 
 /// All conditions on one end.
 pub fn matches(place: Place<'_>, rule: &EntityRule, end: &End<'_>, packet: &Packet<'_>) -> Truth {
-    Truth::all([
-        in_nets(rule, end, packet),
-        outside_not_nets(place.mode, rule, end, packet),
-        selected(place, rule, end, packet),
-        not_selected(place, rule, end, packet),
-        in_service(place, rule.services.as_ref(), end, packet),
-        on_ports(place, rule, end, packet),
-        off_not_ports(place, rule, end, packet),
-        of_domains(rule),
-    ])
+    let conditions: [&dyn Fn() -> Truth; 8] = [
+        &|| in_nets(rule, end, packet),
+        &|| outside_not_nets(place.mode, rule, end, packet),
+        &|| selected(place, rule, end, packet),
+        &|| not_selected(place, rule, end, packet),
+        &|| in_service(place, rule.services.as_ref(), end, packet),
+        &|| on_ports(place, rule, end, packet),
+        &|| off_not_ports(place, rule, end, packet),
+        &|| of_domains(rule),
+    ];
+    Truth::all(conditions.into_iter().map(|it| it()))
 }
 
 /// `nets`: some prefix contains the address. Prefixes of the other family contain nothing of this one.
@@ -46,15 +47,15 @@ fn in_nets(rule: &EntityRule, end: &End<'_>, packet: &Packet<'_>) -> Truth {
     address::lies_in(&end.address, packet.family, &rule.nets, end.side.address())
 }
 
-/// `notNets`: no prefix contains the address. The data plane does not render the rule for a family of which the
-/// list has no prefix; the checker then finds the address outside of all and matches.
+/// `notNets`: no prefix contains the address. To the letter the data plane does not render the rule for a family of
+/// which the list has no prefix; else the address is outside of all and matches.
 fn outside_not_nets(mode: Mode, rule: &EntityRule, end: &End<'_>, packet: &Packet<'_>) -> Truth {
     if rule.not_nets.is_empty() {
         return Truth::True;
     }
     let outside = address::lies_in(&end.address, packet.family, &rule.not_nets, end.side.address()).not();
     match mode {
-        Mode::Strict => {
+        Mode::Rendered => {
             let has = |family| rule.not_nets.iter().any(|it| Family::of_net(it) == family);
             let rendered = match packet.family {
                 Some(family) => Truth::of(has(family)),
@@ -63,7 +64,7 @@ fn outside_not_nets(mode: Mode, rule: &EntityRule, end: &End<'_>, packet: &Packe
             };
             Truth::all([outside, rendered])
         }
-        Mode::CorrectedChecker | Mode::Conformance => outside,
+        Mode::Strict | Mode::Conformance => outside,
     }
 }
 
@@ -208,7 +209,7 @@ fn on_port(
             None => Truth::Unknown(end.side.port()),
         },
         (PortMatch::Named(_), Mode::Conformance) => Truth::False,
-        (PortMatch::Named(name), Mode::Strict | Mode::CorrectedChecker) => {
+        (PortMatch::Named(name), Mode::Strict | Mode::Rendered) => {
             let has = |object: &Object| {
                 let fits =
                     if has_positive(place, rule) { positive(place, rule, object) } else { Truth::True };
@@ -253,7 +254,7 @@ fn in_service(place: Place<'_>, wanted: Option<&ServiceMatch>, end: &End<'_>, pa
     let asks_port = end.side == Side::Dest && packet.protocol.has_ports() && end.port.is_none();
     if place.cluster.services.is_empty() {
         return match place.mode {
-            Mode::Strict | Mode::CorrectedChecker => Truth::all([
+            Mode::Strict | Mode::Rendered => Truth::all([
                 Truth::Unknown(Missing::PORT_NAMES),
                 if asks_port { Truth::Unknown(end.side.port()) } else { Truth::True },
             ]),

@@ -7,18 +7,19 @@ use flowstage::model::{
 use flowstage::policy::{PolicySet, Rule, RuleAction};
 
 use super::ends::{End, Packet, host_of};
-use super::walk::{self, Charge, Findings, Mode, Question, Scope, Subject};
+use super::walk::{self, Charge, Findings, Mode, Question, Scope, Subject, Tier};
 
 /// The slow evaluator of one policy set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reference<'a> {
     set: &'a PolicySet,
+    tiers: Vec<Tier<'a>>,
     mode: Mode,
 }
 
 impl<'a> Reference<'a> {
     pub fn new(set: &'a PolicySet, mode: Mode) -> Self {
-        Self { set, mode }
+        Self { set, tiers: walk::tiers(set), mode }
     }
 
     /// The answer of one end with the policies of `scope`.
@@ -77,6 +78,7 @@ impl<'a> Reference<'a> {
         };
         walk::answer(Question {
             set: self.set,
+            tiers: &self.tiers,
             mode: self.mode,
             charge,
             scope,

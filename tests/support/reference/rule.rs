@@ -21,15 +21,16 @@ pub fn matches(
     packet: &Packet<'_>,
 ) -> Truth {
     let place = Place { mode, cluster, policy_namespace, rule_protocol: rule.protocol };
-    Truth::all([
-        of_family(mode, rule, packet),
-        of_protocol(mode, rule, packet),
-        of_icmp(mode, rule.icmp, packet).unwrap_or(Truth::True),
-        of_icmp(mode, rule.not_icmp, packet).map_or(Truth::True, Truth::not),
-        of_http(mode, rule.http.as_ref()),
-        entity::matches(place, &rule.source, &packet.source, packet),
-        entity::matches(place, &rule.destination, &packet.dest, packet),
-    ])
+    let conditions: [&dyn Fn() -> Truth; 7] = [
+        &|| of_family(mode, rule, packet),
+        &|| of_protocol(mode, rule, packet),
+        &|| of_icmp(mode, rule.icmp, packet).unwrap_or(Truth::True),
+        &|| of_icmp(mode, rule.not_icmp, packet).map_or(Truth::True, Truth::not),
+        &|| of_http(mode, rule.http.as_ref()),
+        &|| entity::matches(place, &rule.source, &packet.source, packet),
+        &|| entity::matches(place, &rule.destination, &packet.dest, packet),
+    ];
+    Truth::all(conditions.into_iter().map(|it| it()))
 }
 
 /// `protocol` and `notProtocol`. To the checker a packet without a protocol is neither one nor another.
@@ -61,7 +62,7 @@ fn of_family(mode: Mode, rule: &Rule, packet: &Packet<'_>) -> Truth {
         None => Truth::Unknown(EITHER_ADDRESS),
     };
     match mode {
-        Mode::Strict | Mode::CorrectedChecker => Truth::all([written, implied].into_iter().flatten().map(is)),
+        Mode::Strict | Mode::Rendered => Truth::all([written, implied].into_iter().flatten().map(is)),
         Mode::Conformance => Truth::True,
     }
 }
@@ -88,8 +89,8 @@ fn of_icmp(mode: Mode, wanted: Option<IcmpMatch>, packet: &Packet<'_>) -> Option
 fn of_http(mode: Mode, wanted: Option<&HttpMatch>) -> Truth {
     let asks = wanted.is_some_and(|it| !it.methods.is_empty() || !it.paths.is_empty());
     match mode {
-        Mode::Strict | Mode::CorrectedChecker if asks => Truth::Unknown(Missing::HTTP),
-        Mode::Strict | Mode::CorrectedChecker | Mode::Conformance => Truth::True,
+        Mode::Strict | Mode::Rendered if asks => Truth::Unknown(Missing::HTTP),
+        Mode::Strict | Mode::Rendered | Mode::Conformance => Truth::True,
     }
 }
 

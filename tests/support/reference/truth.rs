@@ -25,16 +25,19 @@ impl Truth {
         }
     }
 
-    /// False if any part is False, else Unknown if any part is Unknown, else True.
+    /// False if any part is False, else Unknown if any part is Unknown, else True. Asks no further than the first part
+    /// that is False.
     pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
-        let parts = Vec::from_iter(parts);
-        if parts.contains(&Self::False) {
-            return Self::False;
+        let mut sum = Self::True;
+        for part in parts {
+            sum = match (sum, part) {
+                (_, Self::False) => return Self::False,
+                (sum, Self::True) => sum,
+                (Self::Unknown(a), Self::Unknown(b)) => Self::Unknown(a.union(b)),
+                (Self::True | Self::False, Self::Unknown(missing)) => Self::Unknown(missing),
+            };
         }
-        match missing_of(&parts) {
-            Some(missing) => Self::Unknown(missing),
-            None => Self::True,
-        }
+        sum
     }
 
     /// True if any part is True, else Unknown if any part is Unknown, else False.

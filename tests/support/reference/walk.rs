@@ -13,11 +13,11 @@ use super::truth::Truth;
 /// Whose rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// The data plane's.
+    /// The data plane's, but that a `notNets` with prefixes of the other family alone holds: so the recorded answers
+    /// have it, which come from a corrected copy of the checker.
     Strict,
-    /// The data plane's, but that a `notNets` with prefixes of the other family alone holds: so the recorded worlds have
-    /// it, whose answers for the data plane come from a corrected copy of the checker.
-    CorrectedChecker,
+    /// The data plane's to the letter: a rule is not rendered for a family of which its `notNets` have no prefix.
+    Rendered,
     /// Those of the checker that writes pending traces.
     Conformance,
 }
@@ -66,10 +66,19 @@ pub struct Subject<'a> {
     pub profiles: Vec<(Name, Vec<Rule>)>,
 }
 
+/// A tier with its policies in the order in which they are asked, each with its place in the set.
+#[derive(Clone, Debug)]
+pub struct Tier<'a> {
+    name: Name,
+    default_action: DefaultAction,
+    policies: Vec<(usize, &'a Policy)>,
+}
+
 /// One question: who is judged, by which rules, about which packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub set: &'a PolicySet,
+    pub tiers: &'a [Tier<'a>],
     pub mode: Mode,
     pub charge: Charge,
     pub scope: Scope<'a>,
@@ -159,8 +168,8 @@ enum End {
 fn path(question: Question<'_>, forks: &mut Forks) -> Path {
     let mut path =
         Path { is_allowed: false, hits: Vec::new(), hits_before_fork: usize::MAX, asked: BTreeMap::new() };
-    for (tier, default_action) in tiers(question.set) {
-        if let End::Decided(is_allowed) = visit_tier(question, &tier, default_action, forks, &mut path) {
+    for tier in question.tiers {
+        if let End::Decided(is_allowed) = visit_tier(question, tier, forks, &mut path) {
             path.is_allowed = is_allowed;
             return finish(path, forks);
         }
@@ -178,7 +187,7 @@ fn finish(mut path: Path, forks: &Forks) -> Path {
 }
 
 /// The tiers in order. Those that only policies name come last, by name, and drop at their end.
-fn tiers(set: &PolicySet) -> Vec<(Name, DefaultAction)> {
+pub fn tiers(set: &PolicySet) -> Vec<Tier<'_>> {
     let mut tiers: Vec<_> =
         set.tiers().iter().map(|it| (it.order, it.name.clone(), it.default_action)).collect();
     tiers.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
@@ -188,7 +197,11 @@ fn tiers(set: &PolicySet) -> Vec<(Name, DefaultAction)> {
     dangling.sort();
     dangling.dedup();
     tiers.extend(dangling.into_iter().map(|name| (name, DefaultAction::Deny)));
-    tiers
+    let with_policies = |(name, default_action)| {
+        let policies = policies(set, &name);
+        Tier { name, default_action, policies }
+    };
+    tiers.into_iter().map(with_policies).collect()
 }
 
 /// The policies of a tier in order, each with its place in the set: by order, those without one last; then by the
@@ -208,16 +221,10 @@ fn policies<'a>(set: &'a PolicySet, tier: &Name) -> Vec<(usize, &'a Policy)> {
 
 /// Visits the policies of a tier that govern the direction and select the subject. The first rule that matches decides
 /// or leaves the tier. If none does, and any policy was in scope, the tier's default action applies.
-fn visit_tier(
-    question: Question<'_>,
-    tier: &Name,
-    default_action: DefaultAction,
-    forks: &mut Forks,
-    path: &mut Path,
-) -> End {
+fn visit_tier(question: Question<'_>, tier: &Tier<'_>, forks: &mut Forks, path: &mut Path) -> End {
     let mut in_scope: Vec<(usize, &Policy)> = Vec::new();
     let mut hosts_only: Vec<(usize, &Policy)> = Vec::new();
-    for (place, policy) in policies(question.set, tier) {
+    for (place, policy) in tier.policies.iter().copied() {
         if !question.scope.holds(place, policy) || !policy.types.governs(question.direction) {
             continue;
         }
@@ -242,7 +249,7 @@ fn visit_tier(
             Action::Pass => StagedResult::Pass,
         };
         path.asked.insert(place, Some(result));
-        path.hits.push(policy_hit(tier, policy, action, RuleIndex::Rule(index)));
+        path.hits.push(policy_hit(&tier.name, policy, action, RuleIndex::Rule(index)));
         return match action {
             Action::Allow => End::Decided(true),
             Action::Deny => End::Decided(false),
@@ -254,13 +261,13 @@ fn visit_tier(
         Charge::First => policy,
         Charge::Last => last_selecting(question, &in_scope, &hosts_only),
     };
-    match default_action {
+    match tier.default_action {
         DefaultAction::Pass => {
-            path.hits.push(policy_hit(tier, policy, Action::Pass, RuleIndex::EndOfTier));
+            path.hits.push(policy_hit(&tier.name, policy, Action::Pass, RuleIndex::EndOfTier));
             End::Next
         }
         DefaultAction::Deny => {
-            path.hits.push(policy_hit(tier, policy, Action::Deny, RuleIndex::EndOfTier));
+            path.hits.push(policy_hit(&tier.name, policy, Action::Deny, RuleIndex::EndOfTier));
             path.asked.insert(place, Some(StagedResult::Deny));
             End::Decided(false)
         }
@@ -326,8 +333,8 @@ fn policy_hit(tier: &Name, policy: &Policy, action: Action, rule: RuleIndex) -> 
 /// What each staged policy in scope did on every path; undetermined where the paths differ.
 fn staged_results(question: Question<'_>, paths: &[Path]) -> Vec<(usize, StagedResult)> {
     let mut results = Vec::new();
-    for (tier, _) in tiers(question.set) {
-        for (place, policy) in policies(question.set, &tier) {
+    for tier in question.tiers {
+        for (place, policy) in tier.policies.iter().copied() {
             let takes_part = policy.id.kind.is_staged()
                 && question.scope.holds(place, policy)
                 && policy.types.governs(question.direction)
