@@ -20,6 +20,14 @@ impl Bounds {
             }
         }
     }
+
+    /// Returns the ports that begin an interval, in order. Most words are empty.
+    fn ports(&self) -> impl Iterator<Item = u16> {
+        let words = self.0.iter().zip((0..=u16::MAX).step_by(64)).filter(|(word, _)| **word != 0);
+        words.flat_map(|(word, first)| {
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| first + bit)
+        })
+    }
 }
 
 impl PortClasses {
@@ -38,9 +46,7 @@ impl PortClasses {
             of_pods.chain(of_hosts).for_each(|it| bounds.draw(it.port, it.port));
             programs.roster().service_ports().for_each(|it| bounds.draw(it, it));
         }
-        let begins =
-            |port: &u16| bounds.0.get(usize::from(port / 64)).is_some_and(|it| it >> (port % 64) & 1 != 0);
-        Self { bounds: (0..=u16::MAX).filter(begins).collect() }
+        Self { bounds: bounds.ports().collect() }
     }
 
     /// Returns the class of a port; that of a port which is not known is 0.
