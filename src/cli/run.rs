@@ -71,8 +71,12 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
         start(config, args.from, partitions, programs, &metrics, &health, Arc::clone(&results))?;
     health.pass(Check::Sinks);
     let shared = Arc::clone(pipeline.shared());
-    let view =
-        Arc::new(ReadView::new(Arc::clone(&shared), Arc::clone(&results), config.kafka.topics.flows.clone()));
+    let view = Arc::new(ReadView::new(
+        Arc::clone(&shared),
+        Arc::clone(&results),
+        config.kafka.topics.flows.clone(),
+        stats.clone(),
+    ));
     let listeners = Listeners::start(config.listeners(), &metrics, &health, &version(), view)?;
     tracing::info!(admin = %listeners.admin(), api = %listeners.api(), "listening");
     if let Some(catalog) = catalog {

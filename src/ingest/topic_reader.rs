@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::warn;
 
@@ -99,7 +99,7 @@ impl TopicReader {
             let count = topics::partitions(consumer.client(), &config.brokers, topic)?;
             all.extend((0..i32::try_from(count).unwrap_or(i32::MAX)).map(|partition| (topic, partition)));
         }
-        let behind = behind(&consumer, &all).map_err(|source| Error::Kafka {
+        let behind = behind_when_led(&consumer, &all).map_err(|source| Error::Kafka {
             context: format!("the broker did not tell where {topics:?} end"),
             source: Some(source),
         })?;
@@ -172,6 +172,27 @@ impl TopicReader {
         }
         Ok(count)
     }
+}
+
+/// As [`behind`], but gives partitions that were made a moment ago the time to find their leaders.
+fn behind_when_led(consumer: &BaseConsumer<Reading>, all: &[(&str, i32)]) -> KafkaResult<Vec<Behind>> {
+    let deadline = Instant::now() + ENDS_TIMEOUT;
+    loop {
+        match behind(consumer, all) {
+            Err(error) if is_leaderless(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            found => return found,
+        }
+    }
+}
+
+fn is_leaderless(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(E::NotLeaderForPartition | E::LeaderNotAvailable | E::UnknownTopicOrPartition)
+    )
 }
 
 /// Lists the partitions that hold records, and where they end.

@@ -37,7 +37,7 @@ pub fn keep_house(
     let work = move || {
         while shared.wait_for_end(INTERVAL) {
             results.edges().expire();
-            show_partitions(&shared);
+            show_partitions(&shared, &topics[0]);
             show_results(&shared, &results);
             if let Some(directory) = &mut directory {
                 write_files(directory, &shared.metrics, &results);
@@ -55,14 +55,19 @@ pub fn keep_house(
         .map_err(|source| Error::Start { what: "the housekeeping thread", source })
 }
 
-fn show_partitions(shared: &Shared) {
+fn show_partitions(shared: &Shared, flows: &str) {
     let partitions = shared.partitions();
     for (partition, status) in &partitions {
         let wrong = status.frontier.ledger.unaccounted(status.frontier.upto);
         if wrong != 0 {
             tracing::error!(%partition, records = wrong, "offsets that no counter accounts for");
         }
-        shared.metrics.accounting_error.with([&partition.to_string()]).set(wrong.to_f64());
+        let partition = partition.to_string();
+        shared.metrics.accounting_error.with([&partition]).set(wrong.to_f64());
+        shared.metrics.kafka_position.with([flows, &partition]).set(status.frontier.upto.0.to_f64());
+        if let Some(committed) = status.committed {
+            shared.metrics.kafka_committed_offset.with([flows, &partition]).set(committed.0.to_f64());
+        }
     }
     if let Some(lowest) = partitions.values().filter_map(|it| it.frontier.newest).min() {
         shared

@@ -23,8 +23,6 @@ pub struct PartitionStatus {
     pub committed: Option<Offset>,
     /// Whether it has nothing new to say.
     pub idle: bool,
-    /// Records between the position and the end of the log, where the end is known.
-    pub lag: Option<u64>,
 }
 
 /// Shared by reference; written seldom, never for a flow.

@@ -1,5 +1,6 @@
 //! What the API reads, made of the results and of where this process stands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::results::Results;
@@ -8,6 +9,7 @@ use crate::aggregate::Ledger;
 use crate::http::{
     CountersItem, EdgePage, MemberItem, PartitionItem, PipelineStatus, PolicyItem, PolicySetItem, View,
 };
+use crate::ingest::{KafkaStats, Log, LogPartition};
 use crate::model::{EventTime, PartitionId};
 use crate::policy::Revision;
 use crate::sink::render::RecommendationRecord;
@@ -18,22 +20,39 @@ pub struct ReadView {
     shared: Arc<Shared>,
     results: Arc<Results>,
     flows_topic: String,
+    stats: Vec<Arc<KafkaStats>>,
 }
 
 impl ReadView {
-    /// Makes a view.
+    /// Makes a view. `stats` are the counters of each worker's Kafka client.
     #[must_use]
-    pub const fn new(shared: Arc<Shared>, results: Arc<Results>, flows_topic: String) -> Self {
-        Self { shared, results, flows_topic }
+    pub const fn new(
+        shared: Arc<Shared>,
+        results: Arc<Results>,
+        flows_topic: String,
+        stats: Vec<Arc<KafkaStats>>,
+    ) -> Self {
+        Self { shared, results, flows_topic, stats }
     }
 
-    fn partition(&self, partition: PartitionId, status: &PartitionStatus) -> PartitionItem {
+    /// Returns the lag of each partition whose end the clients know.
+    fn lags(&self) -> BTreeMap<LogPartition, i64> {
+        self.stats.iter().flat_map(|it| it.snapshot().lag_records).collect()
+    }
+
+    fn partition(
+        &self,
+        partition: PartitionId,
+        status: &PartitionStatus,
+        lags: &BTreeMap<LogPartition, i64>,
+    ) -> PartitionItem {
+        let source = LogPartition { log: Log::Flows, partition: partition.0 };
         PartitionItem {
             topic: self.flows_topic.clone(),
             partition: partition.0,
             position: Some(status.frontier.upto.0),
             committed: status.committed.map(|it| it.0),
-            lag_records: status.lag,
+            lag_records: lags.get(&source).and_then(|it| u64::try_from(*it).ok()),
             watermark_ms: status.frontier.newest.map(EventTime::as_millis),
         }
     }
@@ -41,7 +60,7 @@ impl ReadView {
 
 impl View for ReadView {
     fn status(&self) -> PipelineStatus {
-        let partitions = self.shared.partitions();
+        let (partitions, lags) = (self.shared.partitions(), self.lags());
         let workers =
             partitions.values().map(|it| it.worker + 1).max().unwrap_or(0).max(self.shared.workers());
         let members = (0..workers).map(|worker| MemberItem {
@@ -49,7 +68,7 @@ impl View for ReadView {
             partitions: partitions
                 .iter()
                 .filter(|(_, it)| it.worker == worker)
-                .map(|(partition, it)| self.partition(*partition, it))
+                .map(|(partition, it)| self.partition(*partition, it, &lags))
                 .collect(),
         });
         let mut counters = CountersItem::default();

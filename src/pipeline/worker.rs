@@ -356,7 +356,6 @@ impl Worker {
                     frontier,
                     committed: known.and_then(|it| it.committed),
                     idle: known.is_some_and(|it| it.idle),
-                    lag: None,
                 },
             );
         }

@@ -78,8 +78,9 @@ fn replace(path: &Path, text: &str) -> io::Result<Written> {
         fs::create_dir_all(directory)?;
     }
     let mut new = path.as_os_str().to_owned();
-    // Not `.yaml`, so that nobody who applies the directory picks it up.
-    new.push(".new");
+    // Not `.yaml`, so that nobody who applies the directory picks it up; with our number, so that processes that share
+    // the directory do not take each other's.
+    new.push(format!(".{}.new", std::process::id()));
     let written = fs::File::create(&new).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         // Without this a crash may leave the new name on an empty file.

@@ -81,7 +81,8 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let (pipeline, stats) = start(&brokers, Arc::clone(&programs), &metrics, &health)?;
     let shared = Arc::clone(pipeline.shared());
     let results = Arc::clone(pipeline.results());
-    let view = Arc::new(ReadView::new(Arc::clone(&shared), Arc::clone(&results), flows_topic()));
+    let view =
+        Arc::new(ReadView::new(Arc::clone(&shared), Arc::clone(&results), flows_topic(), stats.clone()));
     let listeners = listen(loaded.config.http.admin, loaded.config.http.api, &metrics, &health, view)?;
     let topics = [flows_topic(), "partials (in memory)".to_owned()];
     keep_house(Arc::clone(&shared), Arc::clone(&results), stats, topics, None, health.clone())?;
