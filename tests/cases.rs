@@ -157,7 +157,7 @@ fn run(mode: evaluate::Mode, range: Range<usize>) {
         }
         shown.extend(differences.into_iter().take(10));
     }
-    println!("{mode:?} from world {}: {tally:?}", range.start);
+    eprintln!("{mode:?} from world {}: {tally:?}", range.start);
     assert!(tally.comparisons > 0, "nothing was compared");
     shown.truncate(20);
     assert!(tally.differences == 0, "{} differences\n{}", tally.differences, shown.join("\n\n"));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowstage::decode::{Decoder, Format};
-use flowstage::evaluate::{Connection, Outcome, Programs};
+use flowstage::evaluate::{Connection, Options, Outcome, Programs};
 use flowstage::generate::{DEMO_MANIFESTS, Settings, Traffic, verdicts_of};
 use flowstage::manifest;
 use flowstage::model::{Direction, Edge, Reporter, ServiceRef};
@@ -184,7 +184,10 @@ fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64
 
 fn programs() -> Arc<Programs> {
     let objects = DEMO_MANIFESTS.iter().flat_map(|(name, text)| manifest::read(text, name).unwrap());
-    Arc::new(Programs::compile(Arc::new(manifest::assemble(objects).unwrap().set)))
+    Arc::new(Programs::compile_with(
+        Arc::new(manifest::assemble(objects).unwrap().set),
+        Options::private_pods(),
+    ))
 }
 
 fn records(seed: u64, flows: u64) -> Vec<Vec<u8>> {

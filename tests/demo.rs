@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowstage::decode::{Decoder, Format, parse_trace};
-use flowstage::evaluate::{Answer, Outcome, Programs};
+use flowstage::evaluate::{Answer, Options, Outcome, Programs};
 use flowstage::generate::{DEMO_MANIFESTS, ExpectedEdge, Settings, Traffic, verdicts_of};
 use flowstage::manifest::{assemble, read};
 
@@ -15,7 +15,7 @@ fn programs() -> Arc<Programs> {
     }
     let assembled = assemble(objects).unwrap_or_else(|errors| panic!("{errors:#?}"));
     assert!(assembled.warnings.is_empty(), "{:#?}", assembled.warnings);
-    Arc::new(Programs::compile(Arc::new(assembled.set)))
+    Arc::new(Programs::compile_with(Arc::new(assembled.set), Options::private_pods()))
 }
 
 fn edges() -> Vec<ExpectedEdge> {

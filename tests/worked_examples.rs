@@ -459,7 +459,7 @@ fn ex_49_50_51_where_data_plane_and_checker_part() {
     let not_nets = with("{action: Allow, source: {notNets: ['2001:db8::/32']}}");
     let allowed = "0|default|np:shop/p|allow|0";
     not_nets.dst_both("web -> db:80", allowed);
-    not_nets.as_rendered().dst("web -> db:80", end, allowed);
+    not_nets.when_rendered().dst("web -> db:80", end, allowed);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::complaint::Complaint;
-use crate::evaluate::Programs;
+use crate::evaluate::{Options, Programs};
 use crate::generate::DEMO_MANIFESTS;
 use crate::manifest::{Error, assemble, read};
 
@@ -26,7 +26,7 @@ pub(super) fn load(path: Option<&Path>) -> Result<Arc<Programs>, Complaint> {
         return Err(refused(&errors));
     }
     let assembled = assemble(objects).map_err(|errors| refused(&errors))?;
-    Ok(Arc::new(Programs::compile(Arc::new(assembled.set))))
+    Ok(Arc::new(Programs::compile_with(Arc::new(assembled.set), Options::private_pods())))
 }
 
 fn refused(errors: &[Error]) -> Complaint {

@@ -103,10 +103,10 @@ fn policies(config: &Config, metrics: &Metrics) -> anyhow::Result<(Arc<Programs>
     let Some(catalog_config) = config.catalog() else {
         tracing::warn!("no policies: `policies.path` is not set, so every flow is judged by profiles alone");
         let set = PolicySet::new(vec![], vec![], Cluster::default(), Revision(0));
-        return Ok((Arc::new(Programs::compile(Arc::new(set))), None));
+        return Ok((Arc::new(Programs::compile_with(Arc::new(set), config.evaluation())), None));
     };
     let mut catalog = DirectoryCatalog::new(&catalog_config);
-    let programs = load_policies(&mut catalog, metrics).map_err(|error| {
+    let programs = load_policies(&mut catalog, &config.evaluation(), metrics).map_err(|error| {
         Complaint::failure("the policies are not sound")
             .caused_by(error)
             .remedy("`flowstage policies lint` lists every finding; mend the folder and start again")

@@ -9,6 +9,7 @@ use super::sections::{
     Windows,
 };
 use crate::aggregate::{Limits, Settings, Spec, SpecError, StoreLimits};
+use crate::evaluate::Options;
 use crate::ingest::{Cleanup, TopicSpec};
 use crate::pipeline::{ListenerConfig, Pace};
 use crate::telemetry::LogOptions;
@@ -81,7 +82,7 @@ impl Config {
     /// Returns where policies come from, if from anywhere.
     #[must_use]
     pub fn catalog(&self) -> Option<catalog::Config> {
-        let Policies { path, poll_interval } = &self.policies;
+        let Policies { path, poll_interval, pod_networks: _ } = &self.policies;
         path.clone().map(|path| catalog::Config { path, poll_interval: *poll_interval })
     }
 
@@ -109,6 +110,12 @@ impl Config {
             specs.push(spec(&topics.dead_letters, false, Cleanup::Delete(DEAD_LETTERS_KEPT)));
         }
         specs
+    }
+
+    /// Returns how policies are compiled.
+    #[must_use]
+    pub fn evaluation(&self) -> Options {
+        Options { pod_networks: self.policies.pod_networks.clone(), ..Options::default() }
     }
 
     /// Returns how policies are recommended.

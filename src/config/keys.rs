@@ -42,6 +42,7 @@ pub(super) const KEYS: &[Key] = keys![
     workers,
     policies.path,
     policies.poll_interval,
+    policies.pod_networks,
     partials.mode,
     partials.partitions,
     publish.flush_interval,

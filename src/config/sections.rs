@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::setting::words;
 use crate::aggregate::{Limits, StoreLimits};
 use crate::decode::Format;
+use crate::evaluate::Options;
+use crate::model::IpNet;
 use crate::pipeline::Pace;
 use crate::telemetry::{LogFormat, LogOptions};
 
@@ -155,11 +157,18 @@ pub struct Policies {
     pub path: Option<PathBuf>,
     /// How often it is looked at for changes.
     pub poll_interval: Duration,
+    /// The prefixes that pods get their addresses from. A record without addresses can only be judged against a network
+    /// set that lies apart from them; empty where nothing is to be supposed.
+    pub pod_networks: Vec<IpNet>,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { path: None, poll_interval: Duration::from_secs(10) }
+        Self {
+            path: None,
+            poll_interval: Duration::from_secs(10),
+            pod_networks: Options::private_pods().pod_networks,
+        }
     }
 }
 

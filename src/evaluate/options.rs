@@ -157,6 +157,15 @@ pub struct Options {
 }
 
 impl Options {
+    /// Returns the defaults for a cluster whose pods have private addresses: those of RFC 1918, RFC 6598 and RFC 4193.
+    #[must_use]
+    pub fn private_pods() -> Self {
+        const PRIVATE: [&str; 5] =
+            ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+        let pod_networks = PRIVATE.iter().filter_map(|it| it.parse().ok()).collect();
+        Self { pod_networks, ..Self::default() }
+    }
+
     /// Returns the switches that are in force.
     #[must_use]
     pub fn switches(&self) -> Switches {

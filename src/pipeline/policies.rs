@@ -9,7 +9,8 @@ use super::loaded::Loaded;
 use super::results::Results;
 use super::shared::Shared;
 use crate::catalog::{self, DirectoryCatalog, Polled};
-use crate::evaluate::Programs;
+use crate::evaluate::{Options, Programs};
+use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
 
 /// The folder could not be loaded: every reason, each with its place.
@@ -27,13 +28,18 @@ fn list(errors: &[catalog::Error]) -> String {
 /// # Errors
 ///
 /// When anything in it cannot be read: at start there is no earlier set to go on with.
-pub fn load_policies(catalog: &mut DirectoryCatalog, metrics: &Metrics) -> Result<Arc<Programs>, Error> {
+pub fn load_policies(
+    catalog: &mut DirectoryCatalog,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<Arc<Programs>, Error> {
     let loaded = catalog.load().map_err(|errors| {
         metrics.policy_loads.with(["file", "error"]).inc();
         metrics.policies_reload_ok.set_flag(false);
         Error::Policies(Box::new(PolicyErrors(errors)))
     })?;
-    Ok(adopt(loaded, metrics))
+    let set = adopt(loaded, metrics);
+    Ok(Arc::new(Programs::compile_with(set, options.clone())))
 }
 
 /// Watches the folder until the process ends. A set that cannot be read leaves the one in force.
@@ -52,7 +58,9 @@ pub fn watch_policies(
             match catalog.poll() {
                 Polled::Unchanged => {}
                 Polled::Changed(loaded) => {
-                    let programs = adopt(*loaded, &shared.metrics);
+                    let set = adopt(*loaded, &shared.metrics);
+                    let (programs, _) = shared.loaded().programs().recompile(set);
+                    let programs = Arc::new(programs);
                     tracing::info!(revision = %programs.revision(), "policies changed");
                     results.edges().set_current(programs.revision());
                     shared.install(Loaded::install(programs, &shared.metrics));
@@ -73,7 +81,8 @@ pub fn watch_policies(
         .map_err(|source| Error::Start { what: "the policy watcher", source })
 }
 
-fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> Arc<Programs> {
+/// Tells of what was loaded.
+fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> Arc<PolicySet> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "policy");
     }
@@ -81,5 +90,5 @@ fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> Arc<Programs> {
     metrics.policies_reload_ok.set_flag(true);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     metrics.policies_reload_timestamp.set(now.as_secs_f64());
-    Arc::new(Programs::compile(Arc::new(loaded.set)))
+    Arc::new(loaded.set)
 }

@@ -119,7 +119,7 @@ pub fn example(documents: &[String]) -> Example {
 
 impl Example {
     /// Follows the data plane to the letter, where it does not render exceptions of the other IP version.
-    pub fn as_rendered(mut self) -> Self {
+    pub fn when_rendered(mut self) -> Self {
         let switches = Switches { not_nets_of_other_version_hold: false, ..Switches::DATA_PLANE };
         let options =
             Options { switches: Some(switches), end_of_tier: EndOfTier::Last, ..Options::default() };
