@@ -1,4 +1,4 @@
-//! One record to one flow, against `serde_json` reading the same members into an owned struct.
+//! One record to one flow, on either path of the decoder, against `serde_json` reading the same members into an owned struct.
 //!
 //! Two shapes of a seeded working set: about 1.1 KB (usual) and 1.8 KB (more labels and policies, process and TCP
 //! statistics). The set does not fit the first-level cache, as records fresh from Kafka do not.
@@ -125,6 +125,18 @@ fn decode(criterion: &mut Criterion) {
             let mut decoder = Decoder::new(Format::Auto);
             bencher.iter(|| {
                 for record in &records {
+                    black_box(
+                        decoder.decode(black_box(record.as_bytes())).expect("the record is well-formed"),
+                    );
+                }
+            });
+        });
+        // The strict path decides on what begins with a space.
+        let spaced: Vec<_> = records.iter().map(|it| format!(" {it}")).collect();
+        group.bench_function("decoder_strict", |bencher| {
+            let mut decoder = Decoder::new(Format::Auto);
+            bencher.iter(|| {
+                for record in &spaced {
                     black_box(
                         decoder.decode(black_box(record.as_bytes())).expect("the record is well-formed"),
                     );

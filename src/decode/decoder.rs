@@ -5,6 +5,7 @@ use super::draft::{Complete, Scratch};
 use super::envelope::{Envelope, EnvelopeCounts, Payload, find, strip};
 use super::error::{Fault, Reason, Reject, excerpt};
 use super::limits::RECORD_BYTES_MAX;
+use super::scan::Scanner;
 use super::strict::Document;
 use super::tape::Item;
 use crate::model::Flow;
@@ -34,6 +35,25 @@ impl Format {
     }
 }
 
+/// How many records each path decided. The quick one takes bare records of Calico Enterprise as that exporter writes
+/// them; the strict one decides all others, and every reject.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PathCounts {
+    /// Records that the scanner read to the end.
+    pub scanner: u64,
+    /// Records that were left to the strict reader.
+    pub fallback: u64,
+}
+
+impl PathCounts {
+    /// Returns every path's stable name with its count.
+    #[must_use]
+    pub const fn by_name(self) -> [(&'static str, u64); 2] {
+        let Self { scanner, fallback } = self;
+        [("scanner", scanner), ("fallback", fallback)]
+    }
+}
+
 /// Decodes records one after another.
 ///
 /// ```
@@ -52,6 +72,7 @@ impl Format {
 #[derive(Debug)]
 pub struct Decoder {
     format: Format,
+    scanner: Scanner,
     outer: Document,
     outer_reader: Reader,
     // The record inside an envelope.
@@ -59,6 +80,7 @@ pub struct Decoder {
     inner_reader: Reader,
     scratch: Scratch,
     envelopes: EnvelopeCounts,
+    paths: PathCounts,
 }
 
 /// What one document was.
@@ -79,22 +101,39 @@ impl Decoder {
     pub fn new(format: Format) -> Self {
         Self {
             format,
+            scanner: Scanner::new(),
             outer: Document::new(),
             outer_reader: Reader::new(),
             inner: Document::new(),
             inner_reader: Reader::new(),
             scratch: Scratch::default(),
             envelopes: EnvelopeCounts::default(),
+            paths: PathCounts::default(),
         }
     }
 
-    /// Decodes one record. The flow borrows this decoder's buffers.
+    /// Decodes one record. The flow borrows the record and this decoder's buffers.
     ///
     /// # Errors
     ///
     /// When the record cannot be read; the reject says why, and in which field.
-    pub fn decode(&mut self, value: &[u8]) -> Result<Flow<'_>, Reject> {
-        let Self { format, outer, outer_reader, inner, inner_reader, scratch, envelopes } = self;
+    pub fn decode<'a>(&'a mut self, value: &'a [u8]) -> Result<Flow<'a>, Reject> {
+        let is_tried = match self.format {
+            Format::Auto | Format::Calico => value.len() <= RECORD_BYTES_MAX,
+            Format::Goldmane => false,
+        };
+        if is_tried && let Some(scanned) = self.scanner.scan(value) {
+            self.paths.scanner += 1;
+            self.envelopes.add(Envelope::Bare);
+            return Ok(scanned.with_texts(&self.scanner));
+        }
+        self.paths.fallback += 1;
+        self.decode_strictly(value)
+    }
+
+    /// Decodes one record of any format, in any envelope and any spelling. What this says holds.
+    pub(super) fn decode_strictly(&mut self, value: &[u8]) -> Result<Flow<'_>, Reject> {
+        let Self { format, outer, outer_reader, inner, inner_reader, scratch, envelopes, .. } = self;
         if value.len() > RECORD_BYTES_MAX {
             return Err(Reject::record(Reason::Oversize, "a record of more than 65536 bytes")
                 .found(format!("{} bytes", value.len())));
@@ -116,13 +155,19 @@ impl Decoder {
             }
         };
         envelopes.add(envelope);
-        Ok(complete.with_texts(scratch))
+        Ok(complete.with_texts(scratch.texts()))
     }
 
     /// Returns how many flows came in which envelope.
     #[must_use]
     pub const fn envelopes(&self) -> &EnvelopeCounts {
         &self.envelopes
+    }
+
+    /// Returns how many records each path decided.
+    #[must_use]
+    pub const fn paths(&self) -> PathCounts {
+        self.paths
     }
 }
 

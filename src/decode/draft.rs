@@ -32,6 +32,21 @@ impl Scratch {
         enforced.clear();
         pending.clear();
     }
+
+    /// Returns the texts.
+    pub(super) fn texts(&self) -> Texts<'_> {
+        let Self { source_labels, dest_labels, enforced, pending } = self;
+        Texts { source_labels, dest_labels, enforced, pending }
+    }
+}
+
+/// The texts of one record, one entry a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Texts<'a> {
+    pub(super) source_labels: &'a str,
+    pub(super) dest_labels: &'a str,
+    pub(super) enforced: &'a str,
+    pub(super) pending: &'a str,
 }
 
 /// One end, as far as it was read. Unset is nothing.
@@ -43,7 +58,7 @@ pub(super) struct End<'a> {
     pub(super) name_aggr: Option<&'a str>,
     pub(super) address: Option<IpAddr>,
     pub(super) port: Option<u16>,
-    /// Whether the scratch holds its labels.
+    /// Whether its labels are known; they stand apart.
     pub(super) has_labels: bool,
 }
 
@@ -165,12 +180,13 @@ impl<'a> End<'a> {
 
 impl<'a> Complete<'a> {
     /// Adds the texts.
-    pub(super) fn with_texts(self, scratch: &'a Scratch) -> Flow<'a> {
+    #[inline]
+    pub(super) fn with_texts(self, texts: Texts<'a>) -> Flow<'a> {
         let mut flow = self.flow;
-        flow.source.labels = self.source_has_labels.then_some(LabelsText(&scratch.source_labels));
-        flow.dest.labels = self.dest_has_labels.then_some(LabelsText(&scratch.dest_labels));
-        flow.enforced = TraceText(&scratch.enforced);
-        flow.pending = TraceText(&scratch.pending);
+        flow.source.labels = self.source_has_labels.then_some(LabelsText(texts.source_labels));
+        flow.dest.labels = self.dest_has_labels.then_some(LabelsText(texts.dest_labels));
+        flow.enforced = TraceText(texts.enforced);
+        flow.pending = TraceText(texts.pending);
         flow
     }
 }

@@ -23,7 +23,7 @@ macro_rules! fields {
             }
 
             /// Finds the field that a key spells.
-            fn find(key: &str) -> Option<Self> {
+            pub(super) fn find(key: &str) -> Option<Self> {
                 Some(match key {
                     $($name $(| $alias)* => Self::$variant,)*
                     _ => return None,

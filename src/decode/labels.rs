@@ -61,7 +61,7 @@ fn read_joined(text: &str, lines: &mut String) -> Result<bool, Fault> {
 
 /// Appends one label, if it is one.
 #[inline]
-fn push(label: &str, position: usize, lines: &mut String) -> Result<(), Fault> {
+pub(super) fn push(label: &str, position: usize, lines: &mut String) -> Result<(), Fault> {
     const fn fault(expected: &'static str) -> Fault {
         Fault { reason: Reason::Labels, expected }
     }

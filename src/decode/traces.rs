@@ -46,23 +46,37 @@ fn read_list(list: Item<'_, '_>, lines: &mut String, is_wanted: impl Fn(&str) ->
         return Ok(());
     }
     for hit in list.elements()?.ok_or(Fault::bad("lists of policies"))? {
-        let begin = lines.len();
-        if begin > 0 {
-            lines.push('\n');
-        }
         match hit.text() {
-            Some(text) if !is_wanted(text) => lines.truncate(begin),
-            Some(text) if text.is_empty() || has_control(text) => {
-                return Err(Fault::bad("policy hits without control characters"));
+            Some(text) if !is_wanted(text) => {}
+            Some(text) => push(text, lines)?,
+            None => {
+                begin_line(lines);
+                goldmane::push_hit(hit, lines)?;
             }
-            Some(text) if text.len() > HIT_BYTES_MAX => {
-                return Err(Fault { reason: Reason::Name, expected: "policy hits of at most 823 bytes" });
-            }
-            Some(text) => lines.push_str(text),
-            None => goldmane::push_hit(hit, lines)?,
         }
     }
     Ok(())
+}
+
+/// Appends one hit that is written as text.
+#[inline]
+pub(super) fn push(hit: &str, lines: &mut String) -> Result<(), Fault> {
+    if hit.is_empty() || has_control(hit) {
+        return Err(Fault::bad("policy hits without control characters"));
+    }
+    if hit.len() > HIT_BYTES_MAX {
+        return Err(Fault { reason: Reason::Name, expected: "policy hits of at most 823 bytes" });
+    }
+    begin_line(lines);
+    lines.push_str(hit);
+    Ok(())
+}
+
+#[inline]
+fn begin_line(lines: &mut String) {
+    if !lines.is_empty() {
+        lines.push('\n');
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Plain counters of a batch, moved into the metrics once a batch.
 
 use crate::aggregate::{Absorbed, Filtered};
-use crate::decode::{Envelope, EnvelopeCounts, Reason};
+use crate::decode::{Envelope, EnvelopeCounts, PathCounts, Reason};
 use crate::model::{Flow, RecordedAction, Reporter};
 use crate::telemetry::{Counter, Metrics};
 
@@ -38,6 +38,7 @@ pub(super) struct BatchCounts {
     stale: Cell,
     rejected: Vec<(Reason, u64)>,
     envelopes: Vec<(Envelope, u64)>,
+    paths: PathCounts,
 }
 
 impl BatchCounts {
@@ -58,6 +59,7 @@ impl BatchCounts {
             stale: Cell::new(metrics.partials.with(["stale"])),
             rejected: Vec::new(),
             envelopes: Vec::new(),
+            paths: PathCounts::default(),
             metrics: metrics.clone(),
         }
     }
@@ -118,8 +120,8 @@ impl BatchCounts {
         self.metrics.partials.with(["malformed"]).inc();
     }
 
-    /// Moves everything into the metrics. `envelopes` counts since the decoder was made.
-    pub(super) fn publish(&mut self, envelopes: &EnvelopeCounts) {
+    /// Moves everything into the metrics. `envelopes` and `paths` count since the decoder was made.
+    pub(super) fn publish(&mut self, envelopes: &EnvelopeCounts, paths: PathCounts) {
         let Self { metrics, decoded, flows, connections, late, skewed, forwarded, no_endpoint, .. } = self;
         for cell in [decoded, late, skewed, forwarded, no_endpoint, &mut self.absorbed, &mut self.stale] {
             cell.publish();
@@ -138,6 +140,10 @@ impl BatchCounts {
                     None => self.envelopes.push((envelope, now)),
                 }
             }
+        }
+        let before = std::mem::replace(&mut self.paths, paths).by_name();
+        for ((path, now), (_, before)) in paths.by_name().into_iter().zip(before) {
+            metrics.decode_path.with([path]).add(now.saturating_sub(before));
         }
     }
 }

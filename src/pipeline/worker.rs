@@ -244,7 +244,7 @@ impl Worker {
     /// Moves the plain numbers of the batch into the metrics.
     fn move_counts(&mut self) {
         let State { engine, loaded, counts, newest, decoder, .. } = &mut self.state;
-        counts.publish(decoder.envelopes());
+        counts.publish(decoder.envelopes(), decoder.paths());
         let seconds = seconds(*newest);
         engine.drain_tally(|judgement, tallied| loaded.count(judgement, tallied, seconds));
     }

@@ -80,6 +80,8 @@ families! {
         "Flows that were read and are not ours to judge, by reason.";
     envelopes_unwrapped: Counters<1> = "flowstage_envelopes_unwrapped_total" ["envelope"] <= 10,
         "Envelopes of log shippers that were taken off, by kind.";
+    decode_path: Counters<1> = "flowstage_decode_path_total" ["path"] <= 2,
+        "Records by what read them: the scanner for usual records, or the strict reader that it falls back to.";
     flows: Counters<2> = "flowstage_flows_total" ["action", "reporter"] <= 16,
         "Flows, by recorded action and by the end that reported them.";
     connections: Counters<2> = "flowstage_connections_total" ["action", "reporter"] <= 16,
@@ -156,6 +158,7 @@ impl Families {
     fn preset(&self) {
         self.kafka_rebalances.preset([["assigned"], ["revoked"], ["lost"]]);
         self.kafka_commits.preset([["ok"], ["error"], ["fenced"]]);
+        self.decode_path.preset([["scanner"], ["fallback"]]);
         self.late_flows.preset([["accepted"], ["dropped"]]);
         self.staged_policies.preset([["active"], ["invalid"], ["unsupported"]]);
         self.recommendations.preset([["learning"], ["stabilizing"], ["stable"]]);
