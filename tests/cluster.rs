@@ -331,6 +331,7 @@ fn three_processes_that_are_killed_and_replaced_publish_what_a_recount_finds() {
     cluster.kill_process(2);
     let expected = await_equality(&cluster);
     assert!(expected.len() > 1_000, "{} edges in panes", expected.len());
+    every_metric_that_is_watched_exists(&cluster, 1);
     for place in [0, 1] {
         let (took, well) = cluster.end_process(place);
         assert!(well, "process {place} did not end well");
@@ -352,6 +353,33 @@ fn a_broker_that_restarts_loses_nothing() {
     cluster.broker.restart();
     cluster.produce(second);
     await_equality(&cluster);
+}
+
+/// Looks for every metric of the dashboard and of the alert rules in the scrape of a living process.
+fn every_metric_that_is_watched_exists(cluster: &Cluster, place: usize) {
+    let log = std::fs::read_to_string(cluster.home.path().join(format!("process-{place}.log"))).unwrap();
+    let (_, rest) = log.split_once("\"admin\":\"").expect("the process says where it listens");
+    let address = rest.split('"').next().unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut scrape = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut scrape).unwrap();
+    let exists = |name: &str| {
+        scrape.lines().any(|line| line.strip_prefix(name).is_some_and(|it| it.starts_with(['{', ' '])))
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["deploy/grafana/flowstage.json", "deploy/prometheus/rules.yaml"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let is_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == ':';
+        let names =
+            text.split(|it| !is_word(it)).filter(|it| it.starts_with("flowstage_") && !it.contains(':'));
+        let mut found = 0;
+        for name in names {
+            assert!(exists(name), "{file} names `{name}`, which a living process does not have");
+            found += 1;
+        }
+        assert!(found > 10, "{file}");
+    }
 }
 
 /// Waits until the group has published something.

@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     Globals::init_logging(&loaded)?;
     let config = &loaded.config;
     let metrics = Metrics::new(&build_info());
+    metrics.config_reload_ok.set_flag(true);
     let health = Health::new(&metrics, &[Check::Kafka, Check::Policies, Check::State, Check::Sinks]);
 
     let (programs, catalog) = policies(config, &metrics)?;

@@ -65,6 +65,12 @@ fn show_partitions(shared: &Shared, flows: &str) {
         let partition = partition.to_string();
         shared.metrics.accounting_error.with([&partition]).set(wrong.to_f64());
         shared.metrics.kafka_position.with([flows, &partition]).set(status.frontier.upto.0.to_f64());
+        if let Some(read) = status.last_read {
+            // At the end of its log a partition is not behind, however old its last record is.
+            let age =
+                if status.idle { 0.0 } else { (now_millis() - read.as_millis()).max(0).to_f64() / 1_000.0 };
+            shared.metrics.kafka_lag_seconds.with([flows, &partition]).set(age);
+        }
         if let Some(committed) = status.committed {
             shared.metrics.kafka_committed_offset.with([flows, &partition]).set(committed.0.to_f64());
         }
@@ -77,6 +83,7 @@ fn show_partitions(shared: &Shared, flows: &str) {
             .set(EventTime::as_millis(lowest).to_f64() / 1_000.0);
     }
     shared.metrics.state_entries.with(["edges"]).set_count(shared.edges());
+    shared.metrics.output_queue_depth.with(["kafka"]).set_count(shared.waiting());
 }
 
 fn show_results(shared: &Shared, results: &Results) {
@@ -153,6 +160,11 @@ fn show_clients(metrics: &Metrics, clients: &mut [(Arc<KafkaStats>, KafkaSnapsho
     for (topic, count) in topics.iter().zip(assigned) {
         metrics.kafka_assigned_partitions.with([topic]).set_count(count);
     }
+}
+
+fn now_millis() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A whole number as a gauge's value.

@@ -147,6 +147,10 @@ impl Outbox for KafkaOutbox {
         Ok(self.producer.arrived()?)
     }
 
+    fn waiting(&self) -> usize {
+        self.producer.in_flight()
+    }
+
     fn dead_letter(&mut self, letter: &DeadLetterRecord) {
         let topic = self.topics.dead_letters.clone();
         if self.send(&topic, None, Some(&letter.key()), &letter.to_json()) {

@@ -43,5 +43,9 @@ impl Outbox for LocalOutbox {
         Ok(std::mem::take(&mut self.acknowledged))
     }
 
+    fn waiting(&self) -> usize {
+        0
+    }
+
     fn dead_letter(&mut self, _letter: &DeadLetterRecord) {}
 }

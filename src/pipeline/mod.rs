@@ -23,6 +23,7 @@ mod results;
 mod results_reader;
 mod run;
 mod shared;
+mod state;
 mod tallies;
 mod view;
 mod worker;

@@ -21,6 +21,9 @@ pub(super) trait Outbox: Send {
     /// When something that was handed over cannot be delivered any more: the process has to end and read again.
     fn acknowledged(&mut self) -> Result<Vec<Ticket>, BoxError>;
 
+    /// Returns how many records wait to be acknowledged.
+    fn waiting(&self) -> usize;
+
     /// Sends a record that could not be read to where such records are kept. Dropped when the way out is full.
     fn dead_letter(&mut self, letter: &DeadLetterRecord);
 }

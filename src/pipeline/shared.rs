@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::loaded::Loaded;
 use crate::aggregate::Frontier;
-use crate::model::{Offset, PartitionId};
+use crate::model::{EventTime, Offset, PartitionId};
 use crate::telemetry::Metrics;
 
 /// Where one input partition stands.
@@ -23,6 +23,8 @@ pub struct PartitionStatus {
     pub committed: Option<Offset>,
     /// Whether it has nothing new to say.
     pub idle: bool,
+    /// The broker's timestamp of the record that was read last.
+    pub last_read: Option<EventTime>,
 }
 
 /// Shared by reference; written seldom, never for a flow.
@@ -36,7 +38,9 @@ pub struct Shared {
     ending: AtomicBool,
     // Wakes those who wait for the end.
     end: (Mutex<()>, Condvar),
+    // What each worker holds: edges, and records that wait for the way out.
     edges: Vec<AtomicU64>,
+    waiting: Vec<AtomicU64>,
     partitions: Mutex<BTreeMap<PartitionId, PartitionStatus>>,
 }
 
@@ -49,6 +53,7 @@ impl Shared {
             ending: AtomicBool::new(false),
             end: Default::default(),
             edges: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            waiting: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             partitions: Mutex::default(),
         }
     }
@@ -121,9 +126,17 @@ impl Shared {
         }
     }
 
-    pub(super) fn show_worker(&self, worker: usize, edges: usize) {
-        if let Some(it) = self.edges.get(worker) {
-            it.store(u64::try_from(edges).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Returns how many records of ours wait for the way out.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting.iter().map(|it| it.load(Ordering::Relaxed)).sum()
+    }
+
+    pub(super) fn show_worker(&self, worker: usize, edges: usize, waiting: usize) {
+        for (all, now) in [(&self.edges, edges), (&self.waiting, waiting)] {
+            if let Some(it) = all.get(worker) {
+                it.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct BatchCounts {
     no_endpoint: Cell,
     absorbed: Cell,
     stale: Cell,
-    rejected: Vec<(Reason, u64)>,
+    rejected: Vec<(Reason, Cell)>,
     envelopes: Vec<(Envelope, u64)>,
     paths: PathCounts,
 }
@@ -57,7 +57,9 @@ impl BatchCounts {
             no_endpoint: Cell::new(metrics.records_filtered.with([Filtered::NoEndpoint.as_str()])),
             absorbed: Cell::new(metrics.partials.with(["absorbed"])),
             stale: Cell::new(metrics.partials.with(["stale"])),
-            rejected: Vec::new(),
+            rejected: Reason::ALL
+                .map(|it| (it, Cell::new(metrics.records_rejected.with(["json", it.as_str()]))))
+                .into(),
             envelopes: Vec::new(),
             paths: PathCounts::default(),
             metrics: metrics.clone(),
@@ -98,9 +100,8 @@ impl BatchCounts {
     }
 
     pub(super) fn rejected(&mut self, reason: Reason) {
-        match self.rejected.iter_mut().find(|(it, _)| *it == reason) {
-            Some((_, count)) => *count += 1,
-            None => self.rejected.push((reason, 1)),
+        if let Some((_, cell)) = self.rejected.iter_mut().find(|(it, _)| *it == reason) {
+            cell.pending += 1;
         }
     }
 
@@ -127,9 +128,7 @@ impl BatchCounts {
             cell.publish();
         }
         flows.iter_mut().chain(connections).flatten().for_each(Cell::publish);
-        for (reason, count) in self.rejected.drain(..) {
-            metrics.records_rejected.with(["json", reason.as_str()]).add(count);
-        }
+        self.rejected.iter_mut().for_each(|(_, cell)| cell.publish());
         for (envelope, now) in envelopes.iter() {
             let known = self.envelopes.iter_mut().find(|(it, _)| *it == envelope);
             let before = known.as_ref().map_or(0, |(_, count)| *count);

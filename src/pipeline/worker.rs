@@ -1,23 +1,19 @@
 //! The hot path: one thread, one member of the group, one private set of tables.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::Error;
-use super::loaded::Loaded;
 use super::memory_log::{MemoryLog, MemoryLogReader};
 use super::outbox::{Full, Outbox};
 use super::results::Results;
 use super::shared::{PartitionStatus, Shared};
-use super::tallies::BatchCounts;
+use super::state::{PartitionState, State, apply, fold_record, mark_alive, merge_record};
 use crate::aggregate::{Checkpoint, Pane, Settings};
-use crate::decode::Decoder;
-use crate::engine::{Effect, Engine, Event, Observed};
-use crate::ingest::{Committed, Consumer, Log, LogPartition, Rebalance, Record};
+use crate::engine::{Effect, Event};
+use crate::ingest::{Committed, Consumer, Log, LogPartition, Rebalance};
 use crate::model::{EventTime, MergePartitionId, Offset, PartitionId};
-use crate::sink::render::DeadLetterRecord;
-use crate::telemetry::{Excerpt, Pulse, Sample, Sampler, Stage, StageRecorder};
+use crate::telemetry::{Pulse, Stage};
 
 /// How a worker keeps time.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +39,6 @@ impl Default for Pace {
 /// How long one poll waits for records. Timers and rebalances are served between polls, so no longer than this late.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
-/// Samples of bad input in the log, and records to the dead-letter topic, a second and reason.
-const SAMPLES_PER_SECOND: u32 = 5;
-const DEAD_LETTERS_PER_SECOND: u32 = 100;
-
 /// One worker. Everything in it is its own; what it shares is behind [`Shared`].
 pub(super) struct Worker {
     pub(super) number: usize,
@@ -61,51 +53,6 @@ pub(super) struct Worker {
     pub(super) results: Arc<Results>,
     pub(super) pulse: Pulse,
     pub(super) state: State,
-}
-
-/// What the worker's loop carries from turn to turn.
-pub(super) struct State {
-    engine: Engine,
-    decoder: Decoder,
-    loaded: Arc<Loaded>,
-    effects: VecDeque<Effect>,
-    counts: BatchCounts,
-    partitions: BTreeMap<PartitionId, PartitionState>,
-    samples: Sampler,
-    letters: Sampler,
-    stages: StageRecorder,
-    flushed: Instant,
-    published: Instant,
-    paused: bool,
-    newest: EventTime,
-}
-
-#[derive(Debug)]
-struct PartitionState {
-    last_record: Instant,
-    idle: bool,
-    committed: Option<Offset>,
-}
-
-impl State {
-    pub(super) fn new(engine: Engine, decoder: Decoder, shared: &Shared) -> Self {
-        let now = Instant::now();
-        Self {
-            engine,
-            decoder,
-            loaded: shared.loaded(),
-            effects: VecDeque::new(),
-            counts: BatchCounts::new(&shared.metrics),
-            partitions: BTreeMap::new(),
-            samples: Sampler::new(SAMPLES_PER_SECOND),
-            letters: Sampler::new(DEAD_LETTERS_PER_SECOND),
-            stages: shared.metrics.stage_recorder(),
-            flushed: now,
-            published: now,
-            paused: false,
-            newest: EventTime::MIN,
-        }
-    }
 }
 
 impl Worker {
@@ -192,7 +139,12 @@ impl Worker {
                     let closed = from.resume_from.0.saturating_add(self.settings.spec.panes_per_window() - 1);
                     log.note_resumed(Pane(closed));
                 }
-                let state = PartitionState { last_record: Instant::now(), idle: false, committed: None };
+                let state = PartitionState {
+                    last_record: Instant::now(),
+                    last_read: None,
+                    idle: false,
+                    committed: None,
+                };
                 self.state.partitions.insert(PartitionId(number), state);
                 apply(&mut self.state, Event::FlowsAssigned { partition: PartitionId(number), from });
             }
@@ -223,14 +175,23 @@ impl Worker {
         let wait = if self.state.paused { POLL_WAIT / 10 } else { POLL_WAIT };
         let Self { consumer, outbox, state, flows_topic, .. } = self;
         let now = Instant::now();
-        let mut last = None;
+        let mut run: Option<(PartitionId, Option<EventTime>)> = None;
         consumer.next_batch(wait, &mut |record| match record.source.log {
             Log::Flows => {
                 fold_record(state, outbox.as_mut(), flows_topic, now, &record);
-                last = mark_alive(&mut state.partitions, last, PartitionId(record.source.partition), now);
+                let partition = PartitionId(record.source.partition);
+                if let Some((before, last_read)) = run
+                    && before != partition
+                {
+                    mark_alive(&mut state.partitions, before, last_read, now);
+                }
+                run = Some((partition, record.timestamp));
             }
             Log::Partials => merge_record(state, record.source.partition, record.offset, record.value),
         })?;
+        if let Some((partition, last_read)) = run {
+            mark_alive(&mut self.state.partitions, partition, last_read, now);
+        }
         Ok(())
     }
 
@@ -356,10 +317,11 @@ impl Worker {
                     frontier,
                     committed: known.and_then(|it| it.committed),
                     idle: known.is_some_and(|it| it.idle),
+                    last_read: known.and_then(|it| it.last_read),
                 },
             );
         }
-        self.shared.show_worker(self.number, state.engine.edges());
+        self.shared.show_worker(self.number, state.engine.edges(), self.outbox.waiting());
     }
 
     /// Tells whether the input is read to its end and nothing waits.
@@ -412,74 +374,6 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-}
-
-/// Decodes and folds one flow record, or counts why not.
-fn fold_record(state: &mut State, outbox: &mut dyn Outbox, topic: &str, now: Instant, record: &Record<'_>) {
-    let (partition, offset) = (PartitionId(record.source.partition), Offset(record.offset));
-    let State { engine, decoder, counts, samples, letters, newest, .. } = state;
-    let flow = match decoder.decode(record.value) {
-        Ok(flow) => flow,
-        Err(reject) => {
-            if engine.reject(partition, offset) {
-                let reason = reject.reason.as_str();
-                counts.rejected(reject.reason);
-                if samples.admit(reason, now) == Sample::Log {
-                    let value = record.value.get(..256).unwrap_or(record.value);
-                    tracing::warn!(topic, %partition, %offset, reason, error = %reject, value = %Excerpt(value), "record rejected");
-                }
-                if letters.admit(reason, now) == Sample::Log {
-                    let detail = reject.to_string();
-                    let letter =
-                        DeadLetterRecord::new(topic, partition.0, offset.0, reason, &detail, record.value);
-                    outbox.dead_letter(&letter);
-                }
-            }
-            return;
-        }
-    };
-    match engine.observe(partition, offset, record.timestamp, &flow) {
-        Observed::Counted => {
-            *newest = (*newest).max(flow.end);
-            counts.counted(&flow);
-        }
-        Observed::Late => counts.late(&flow),
-        Observed::Skewed => counts.skewed(&flow),
-        Observed::Filtered(reason) => counts.filtered(&flow, reason),
-        Observed::Repeated | Observed::NotOurs => {}
-    }
-}
-
-fn merge_record(state: &mut State, partition: i32, offset: i64, value: &[u8]) {
-    let State { engine, counts, .. } = state;
-    match engine.absorb(MergePartitionId(partition), Offset(offset), value) {
-        Ok(absorbed) => counts.absorbed(absorbed),
-        Err(error) => {
-            counts.malformed_partial();
-            tracing::warn!(partition, offset, %error, "partial passed over");
-        }
-    }
-}
-
-/// Notes that a partition has new records; once a run of them, not for each.
-fn mark_alive(
-    partitions: &mut BTreeMap<PartitionId, PartitionState>,
-    last: Option<PartitionId>,
-    partition: PartitionId,
-    now: Instant,
-) -> Option<PartitionId> {
-    if last != Some(partition)
-        && let Some(it) = partitions.get_mut(&partition)
-    {
-        it.last_record = now;
-    }
-    Some(partition)
-}
-
-fn apply(state: &mut State, event: Event) {
-    let mut effects = Vec::new();
-    state.engine.apply(event, &mut effects);
-    state.effects.extend(effects);
 }
 
 /// Unix seconds, for a gauge.

@@ -134,7 +134,7 @@ families! {
         "Edges in the store.";
     state_entries: Gauges<1> = "flowstage_state_entries" ["store"] <= 8,
         "Entries of a store in memory.";
-    partials: Counters<1> = "flowstage_partials_total" ["disposition"] <= 4,
+    partials: Counters<1> = "flowstage_partials_total" ["disposition"] <= 8,
         "Partials that were sent, absorbed, or found to be superseded.";
     reports_published: Counters<1> = "flowstage_reports_published_total" ["topic"] <= 16,
         "Edge reports handed to Kafka, by topic.";
@@ -162,7 +162,22 @@ impl Families {
         self.late_flows.preset([["accepted"], ["dropped"]]);
         self.staged_policies.preset([["active"], ["invalid"], ["unsupported"]]);
         self.recommendations.preset([["learning"], ["stabilizing"], ["stable"]]);
-        self.partials.preset([["sent"], ["absorbed"], ["stale"]]);
+        self.partials.preset([
+            ["sent"],
+            ["absorbed"],
+            ["stale"],
+            ["expired"],
+            ["foreign_settings"],
+            ["malformed"],
+        ]);
+        self.kafka_errors.preset([["other"]]);
+        self.output_records.preset([
+            ["recommendations", "ok"],
+            ["dead_letters", "ok"],
+            ["dead_letters", "dropped"],
+        ]);
+        self.replay_disagreements.preset([["verdict"]]);
+        self.series_dropped.preset([["flowstage_staged_policy_info"]]);
         for reporter in ["src", "dst", "fwd"] {
             for action in ["allow", "deny", "unknown"] {
                 self.flows.preset([[action, reporter]]);

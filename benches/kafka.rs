@@ -1,0 +1,188 @@
+//! CPU per flow from a broker with lz4: the consumer and the whole path behind it, against a plain program that polls one
+//! message at a time. Process CPU, so that the client's own threads count; the broker is embedded and counts for both.
+//!
+//! Run with `cargo bench --bench kafka`. It prints nanoseconds of CPU a flow and their ratio.
+
+#![allow(clippy::print_stdout, reason = "a bench reports on standard output")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
+use flowstage::decode::{Decoder, Format};
+use flowstage::engine::{Effect, Engine, Event, Spec};
+use flowstage::evaluate::Programs;
+use flowstage::ingest::{Consumer as _, From, KafkaConfig, KafkaConsumer, Log, LogPartition, Rebalance};
+use flowstage::model::{MergePartitionId, Offset, PartitionId};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use support::baseline::Baseline;
+use support::input::{SimplePolicy, policies, programs, records};
+
+const FLOWS: u64 = 400_000;
+const EDGES: u64 = 20_000;
+const POLICIES: usize = 200;
+const TOPIC: &str = "flows";
+
+/// The embedded broker keeps 5 MiB a partition, as stored.
+const PARTITIONS: i32 = 64;
+
+const ROUNDS: usize = 3;
+
+fn main() {
+    let records = records(FLOWS, EDGES);
+    let policies = policies(&records, POLICIES);
+    let programs = programs(&policies);
+    let broker = MockCluster::new(1).expect("the embedded broker starts");
+    broker.create_topic(TOPIC, PARTITIONS, 1).expect("the topic is made");
+    let brokers = broker.bootstrap_servers();
+    produce(&brokers, &records);
+    let count = records.len();
+    drop(records);
+    let mut ratios = Vec::new();
+    for round in 0..ROUNDS {
+        let ours = cpu(|| flowstage(&brokers, &format!("ours-{round}"), count, &programs));
+        let theirs = cpu(|| baseline(&brokers, &format!("theirs-{round}"), count, &policies));
+        let per_flow = |spent: Duration| spent.as_nanos() as f64 / count as f64;
+        let ratio = per_flow(ours) / per_flow(theirs);
+        println!(
+            "round {round}: flowstage {:.0} ns, baseline {:.0} ns of CPU a flow, broker included; ratio {ratio:.2}",
+            per_flow(ours),
+            per_flow(theirs),
+        );
+        ratios.push(ratio);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("median ratio {:.2} over {ROUNDS} rounds of {count} flows", ratios[ROUNDS / 2]);
+}
+
+fn produce(brokers: &str, records: &[Vec<u8>]) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("compression.type", "lz4")
+        .set("linger.ms", "50")
+        .set("batch.size", "1000000")
+        .create()
+        .expect("the settings are valid");
+    for (idx, value) in (0..).zip(records) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(TOPIC).payload(value).partition(idx % PARTITIONS);
+        while let Err((_, back)) = producer.send(record) {
+            producer.poll(Duration::from_millis(5));
+            record = back;
+        }
+    }
+    producer.flush(Duration::from_secs(60)).expect("everything arrives");
+}
+
+fn flowstage(brokers: &str, group: &str, count: usize, programs: &Arc<Programs>) {
+    let kafka = KafkaConfig {
+        brokers: brokers.to_owned(),
+        flows_topic: TOPIC.to_owned(),
+        group: group.to_owned(),
+        ..KafkaConfig::default()
+    };
+    let mut consumer = KafkaConsumer::new(&kafka, None, From::Earliest).expect("the group is joined");
+    let mut engine = engine(programs);
+    let mut decoder = Decoder::new(Format::Calico);
+    let mut seen = 0;
+    let mut flushed = 0;
+    while seen < count {
+        for change in consumer.rebalances().expect("the group goes on") {
+            assign(&mut engine, change);
+        }
+        let read = consumer.next_batch(Duration::from_millis(100), &mut |record| {
+            if let Ok(flow) = decoder.decode(record.value) {
+                let partition = PartitionId(record.source.partition);
+                engine.observe(partition, Offset(record.offset), record.timestamp, &flow);
+            }
+        });
+        seen += read.expect("the records are read");
+        if seen - flushed > 100_000 || seen >= count {
+            flushed = seen;
+            publish(&mut engine);
+        }
+    }
+    consumer.close(Duration::from_secs(5)).expect("the group is left");
+}
+
+fn engine(programs: &Arc<Programs>) -> Engine {
+    let minute = Duration::from_secs(60);
+    let spec = Spec {
+        settings: Settings {
+            spec: WindowSpec::new(15 * minute, minute, 2 * minute, minute).expect("a sound cut"),
+            limits: Limits::default(),
+            merge_partitions: 1,
+        },
+        retain: Retain::Windows,
+        partitions: PARTITIONS.unsigned_abs(),
+        incarnation: 1,
+        message_bytes_max: 256 * 1024,
+    };
+    let mut engine = Engine::new(spec, Default::default(), Arc::clone(programs));
+    let partition = MergePartitionId(0);
+    engine.apply(Event::PartialsAssigned { partition, closed_to: None, learned: vec![] }, &mut Vec::new());
+    engine
+}
+
+fn assign(engine: &mut Engine, change: Rebalance) {
+    let Rebalance::Assigned(partitions) = change else { return };
+    for (LogPartition { log, partition }, _) in partitions {
+        assert_eq!(log, Log::Flows);
+        let partition = PartitionId(partition);
+        engine.apply(Event::FlowsAssigned { partition, from: None }, &mut Vec::new());
+    }
+}
+
+fn publish(engine: &mut Engine) {
+    let mut effects = Vec::new();
+    engine.apply(Event::Flush, &mut effects);
+    for (offset, effect) in (0..).zip(std::mem::take(&mut effects)) {
+        if let Effect::Append { value, .. } = effect {
+            engine.absorb(MergePartitionId(0), Offset(offset), &value).expect("our own partials read back");
+        }
+    }
+    engine.apply(Event::Publish, &mut effects);
+}
+
+fn baseline(brokers: &str, group: &str, count: usize, policies: &[SimplePolicy]) {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", group)
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .expect("the settings are valid");
+    consumer.subscribe(&[TOPIC]).expect("the topic is there");
+    let program = Baseline::new(policies, 60);
+    let mut seen = 0;
+    while seen < count {
+        if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+            let message = message.expect("the records are read");
+            program.observe(message.payload().unwrap_or_default());
+            seen += 1;
+        }
+    }
+    assert!(program.rows() > 0);
+}
+
+/// Returns the CPU that the process spent on `work`, in all its threads.
+fn cpu(work: impl FnOnce()) -> Duration {
+    let before = process_cpu();
+    let began = Instant::now();
+    work();
+    eprintln!("  {:?} of wall time", began.elapsed());
+    process_cpu() - before
+}
+
+/// Reads user and system time of this process; Linux counts them in hundredths of a second.
+fn process_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("this bench needs Linux");
+    // The second field is a name in brackets that may hold spaces.
+    let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}

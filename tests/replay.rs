@@ -1,0 +1,97 @@
+//! `replay` and `demo` as a user runs them: scenarios in `tests/golden/replay`, one folder each, with policies, flows and
+//! what is to be printed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn flowstage() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_flowstage"))
+}
+
+fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/replay").join(name)
+}
+
+/// Replays a scenario, and compares what is printed. `UPDATE_EXPECT=1` writes it instead.
+#[track_caller]
+fn check(name: &str, exit: i32) {
+    let home = scenario(name);
+    let output = flowstage()
+        .args(["replay", "--fail-on", "would-deny", "-o", "json", "--log-level", "error", "--policies"])
+        .arg(home.join("policies.yaml"))
+        .arg("--flows")
+        .arg(home.join("flows.json"))
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let got = format!("{out}---\n{err}");
+    let expected = home.join("expected.txt");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&expected, &got).unwrap();
+    }
+    assert_eq!(got, std::fs::read_to_string(&expected).unwrap(), "{name}");
+    assert_eq!(output.status.code(), Some(exit), "{name}");
+}
+
+#[test]
+fn a_staged_policy_with_the_service_port_would_break_its_caller() {
+    check("service-port", 3);
+}
+
+#[test]
+fn a_tier_of_staged_policies_alone_denies_only_what_is_pending() {
+    check("staged-only-tier", 3);
+}
+
+#[test]
+fn what_a_record_does_not_say_is_undetermined_and_no_finding() {
+    check("unknown-labels", 0);
+}
+
+#[test]
+fn a_broken_policy_is_named_with_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("broken.yaml");
+    std::fs::write(
+        &path,
+        "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  selector: app == 'web\n",
+    )
+    .unwrap();
+    let flows = scenario("service-port").join("flows.json");
+    let output =
+        flowstage().args(["replay", "--policies"]).arg(&path).arg("--flows").arg(flows).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("broken.yaml:7:"), "{err}");
+    assert!(err.contains("selector"), "{err}");
+}
+
+#[test]
+fn the_demonstration_names_the_wrong_policy_and_recommends_for_every_application() {
+    let mut command = flowstage();
+    command.args(["demo", "--seconds", "24", "--rate", "400"]);
+    command.env("FLOWSTAGE_HTTP__ADMIN", "127.0.0.1:0").env("FLOWSTAGE_HTTP__API", "127.0.0.1:0");
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}\n{err}");
+    let wrong: Vec<_> = out.lines().filter(|it| it.trim_start().starts_with("WRONG")).collect();
+    assert_eq!(wrong.len(), 1, "{out}");
+    assert!(wrong[0].contains("snp:online-boutique/application.emailservice"), "{out}");
+    let applications = [
+        "bookinfo",
+        "client",
+        "management-ui",
+        "online-boutique",
+        "stars",
+        "storefront",
+        "vote",
+        "wordpress",
+        "yaobank",
+    ];
+    for namespace in applications {
+        assert!(
+            out.contains(&format!("namespace: {namespace}\n")),
+            "nothing is recommended for {namespace}:\n{out}"
+        );
+    }
+}
