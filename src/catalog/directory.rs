@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::Config;
 use super::error::Error;
+use super::gather::Gathered;
 use super::walk::{self, Stamp};
 use crate::manifest::{self, Assembled, Warning};
 use crate::policy::{PolicySet, Revision};
@@ -166,21 +167,17 @@ fn digest(files: &[(PathBuf, String)]) -> [u8; 32] {
 }
 
 fn assemble(files: &[(PathBuf, String)]) -> Result<Loaded, Vec<Error>> {
-    let mut objects = Vec::new();
-    let mut errors: Vec<manifest::Error> = Vec::new();
+    let mut gathered = Gathered::default();
     for (path, text) in files {
-        match manifest::read(text, &path.display().to_string()) {
-            Ok(read) => objects.extend(read),
-            Err(found) => errors.extend(found),
-        }
+        gathered.add(text, &path.display().to_string());
     }
-    if errors.is_empty() {
-        match manifest::assemble(objects) {
-            Ok(Assembled { set, warnings }) => return Ok(Loaded { set, warnings, files: files.len() }),
-            Err(found) => errors = found,
-        }
+    if !gathered.errors.is_empty() {
+        return Err(gathered.errors);
     }
-    Err(errors.into_iter().map(Error::from).collect())
+    match manifest::assemble(gathered.objects) {
+        Ok(Assembled { set, warnings }) => Ok(Loaded { set, warnings, files: files.len() }),
+        Err(errors) => Err(errors.into_iter().map(Error::from).collect()),
+    }
 }
 
 /// Tells one failure from another: the messages with their causes.

@@ -7,6 +7,8 @@
 //!   folder --walk--> files --manifest::read--> objects --manifest::assemble--> Loaded { PolicySet, warnings }
 //! ```
 //!
+//! [`gather`] reads several folders and files once, for whoever asks a single question.
+//!
 //! It decides nothing about policy, keeps no set itself, and starts no thread: whoever owns it calls
 //! [`DirectoryCatalog::poll`] as often as [`Config::poll_interval`] says.
 //!
@@ -15,8 +17,10 @@
 mod config;
 mod directory;
 mod error;
+mod gather;
 mod walk;
 
 pub use config::Config;
 pub use directory::{DirectoryCatalog, Loaded, Polled};
 pub use error::Error;
+pub use gather::{Gathered, gather};

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::complaint::Exit;
 use super::globals::Globals;
-use super::{completions, configuration, demo, generate, replay, run, version};
+use super::{completions, configuration, demo, evaluate, explain, generate, lint, replay, run, version};
 
 /// Rehearses network policies against real flow logs.
 #[derive(Parser, Debug)]
@@ -26,6 +26,13 @@ enum Command {
     Run(run::Args),
     /// Replay flow records from files against a folder of policies
     Replay(replay::Args),
+    /// Judge flow records one by one, with the traces that lead to each verdict
+    Evaluate(evaluate::Args),
+    /// Say why flows are judged as they are: tier by tier, rule by rule
+    Explain(explain::Args),
+    /// Look at policies themselves
+    #[command(subcommand)]
+    Policies(lint::Action),
     /// Write flow records of well-known applications to a file or to Kafka
     Generate(Box<generate::Args>),
     /// Check or print the configuration
@@ -45,6 +52,9 @@ impl Cli {
             Command::Demo(args) => demo::run(&args, &globals),
             Command::Run(args) => run::run(&args, &globals),
             Command::Replay(args) => replay::run(&args, &globals),
+            Command::Evaluate(args) => evaluate::run(&args),
+            Command::Explain(args) => explain::run(&args),
+            Command::Policies(action) => lint::run(&action),
             Command::Generate(args) => generate::run(&args, &globals),
             Command::Config(action) => configuration::run(&action, &globals),
             Command::Version => version::run(),

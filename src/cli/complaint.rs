@@ -12,6 +12,8 @@ pub(super) enum Exit {
     Fine,
     /// What was asked for was found.
     Findings,
+    /// A part of the answer is missing.
+    Partial,
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Fine => Self::SUCCESS,
             Exit::Findings => Self::from(3),
+            Exit::Partial => Self::from(4),
         }
     }
 }

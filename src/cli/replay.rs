@@ -12,6 +12,7 @@ use super::complaint::{Complaint, Exit};
 use super::denies::{DenyRow, rows_of, write_csv, write_json, write_table};
 use super::globals::Globals;
 use super::policies;
+use super::records::RecordFormat;
 use crate::aggregate::{Limits, Settings, Spec, StoreLimits};
 use crate::decode::{Format, RECORD_BYTES_MAX};
 use crate::evaluate::Programs;
@@ -40,13 +41,6 @@ pub(super) struct Args {
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-enum RecordFormat {
-    Auto,
-    Calico,
-    Goldmane,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum OutputFormat {
     Table,
     Json,
@@ -68,12 +62,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
             .caused_by(source)
             .remedy("`--flows` takes files of records, one JSON object a line, or `-` for standard input")
     })?;
-    let format = match args.format {
-        RecordFormat::Auto => Format::Auto,
-        RecordFormat::Calico => Format::Calico,
-        RecordFormat::Goldmane => Format::Goldmane,
-    };
-    let (results, shared) = replay(programs, format, Box::new(consumer))?;
+    let (results, shared) = replay(programs, args.format.into(), Box::new(consumer))?;
     let rows = rows_of(&results);
     let mut out = io::stdout().lock();
     match args.output {

@@ -55,7 +55,7 @@ pub fn what_if(set: &PolicySet, candidates: &[Policy], named: &[PolicyId]) -> Po
 }
 
 /// Returns the kind that a staged kind becomes when it goes into force.
-const fn enforced_kind(kind: PolicyKind) -> PolicyKind {
+pub(super) const fn enforced_kind(kind: PolicyKind) -> PolicyKind {
     match kind {
         PolicyKind::StagedNetworkPolicy => PolicyKind::NetworkPolicy,
         PolicyKind::StagedGlobalNetworkPolicy => PolicyKind::GlobalNetworkPolicy,

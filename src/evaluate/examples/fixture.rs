@@ -13,11 +13,11 @@ use crate::policy::{
     Types, Workload,
 };
 
-pub(super) fn labels(text: &str) -> LabelSet {
+pub(in crate::evaluate) fn labels(text: &str) -> LabelSet {
     text.split_whitespace().filter_map(|it| it.split_once('=')).collect()
 }
 
-pub(super) fn selector(text: &str) -> Selector {
+pub(in crate::evaluate) fn selector(text: &str) -> Selector {
     Selector::parse(text).unwrap()
 }
 
@@ -29,7 +29,7 @@ fn namespaced(text: &str) -> (Option<Name>, Name) {
 }
 
 /// A policy that selects everything and governs nothing yet.
-pub(super) fn policy(short: &str, name: &str) -> PolicyText {
+pub(in crate::evaluate) fn policy(short: &str, name: &str) -> PolicyText {
     let kind = PolicyKind::ALL.into_iter().find(|it| it.short() == short).unwrap();
     let (namespace, name) = namespaced(name);
     PolicyText(Policy {
@@ -48,88 +48,88 @@ pub(super) fn policy(short: &str, name: &str) -> PolicyText {
 }
 
 #[derive(Clone)]
-pub(super) struct PolicyText(pub(super) Policy);
+pub(in crate::evaluate) struct PolicyText(pub(in crate::evaluate) Policy);
 
 impl PolicyText {
-    pub(super) fn tier(mut self, name: &str) -> Self {
+    pub(in crate::evaluate) fn tier(mut self, name: &str) -> Self {
         self.0.tier = Name::from(name);
         self
     }
 
-    pub(super) fn order(mut self, order: f64) -> Self {
+    pub(in crate::evaluate) fn order(mut self, order: f64) -> Self {
         self.0.order = Order::new(order);
         self
     }
 
-    pub(super) fn selects(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn selects(mut self, text: &str) -> Self {
         self.0.selector = Some(selector(text));
         self
     }
 
-    pub(super) fn namespaces(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn namespaces(mut self, text: &str) -> Self {
         self.0.global.namespace_selector = Some(selector(text));
         self
     }
 
-    pub(super) fn accounts(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn accounts(mut self, text: &str) -> Self {
         self.0.service_account_selector = Some(selector(text));
         self
     }
 
-    pub(super) fn action(mut self, action: StagedAction) -> Self {
+    pub(in crate::evaluate) fn action(mut self, action: StagedAction) -> Self {
         self.0.staged_action = Some(action);
         self
     }
 
-    pub(super) fn ingress(mut self, rules: impl IntoIterator<Item = RuleText>) -> Self {
+    pub(in crate::evaluate) fn ingress(mut self, rules: impl IntoIterator<Item = RuleText>) -> Self {
         self.0.types.ingress = true;
         self.0.ingress = rules.into_iter().map(|it| it.0).collect();
         self
     }
 
-    pub(super) fn egress(mut self, rules: impl IntoIterator<Item = RuleText>) -> Self {
+    pub(in crate::evaluate) fn egress(mut self, rules: impl IntoIterator<Item = RuleText>) -> Self {
         self.0.types.egress = true;
         self.0.egress = rules.into_iter().map(|it| it.0).collect();
         self
     }
 }
 
-pub(super) fn allow() -> RuleText {
+pub(in crate::evaluate) fn allow() -> RuleText {
     RuleText(Rule::new(RuleAction::Terminal(Action::Allow)))
 }
 
-pub(super) fn deny() -> RuleText {
+pub(in crate::evaluate) fn deny() -> RuleText {
     RuleText(Rule::new(RuleAction::Terminal(Action::Deny)))
 }
 
-pub(super) fn pass() -> RuleText {
+pub(in crate::evaluate) fn pass() -> RuleText {
     RuleText(Rule::new(RuleAction::Terminal(Action::Pass)))
 }
 
-pub(super) fn log() -> RuleText {
+pub(in crate::evaluate) fn log() -> RuleText {
     RuleText(Rule::new(RuleAction::Log))
 }
 
 #[derive(Clone)]
-pub(super) struct RuleText(pub(super) Rule);
+pub(in crate::evaluate) struct RuleText(pub(in crate::evaluate) Rule);
 
 impl RuleText {
-    pub(super) fn protocol(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn protocol(mut self, text: &str) -> Self {
         self.0.protocol = Some(text.parse().unwrap());
         self
     }
 
-    pub(super) fn from(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn from(mut self, text: &str) -> Self {
         self.0.source.selector = Some(selector(text));
         self
     }
 
-    pub(super) fn to(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn to(mut self, text: &str) -> Self {
         self.0.destination.selector = Some(selector(text));
         self
     }
 
-    pub(super) fn in_namespaces(mut self, text: &str) -> Self {
+    pub(in crate::evaluate) fn in_namespaces(mut self, text: &str) -> Self {
         self.0.source.namespace_selector = Some(match text {
             "all()" => NamespaceMatch::Any,
             "global()" => NamespaceMatch::Global,
@@ -138,28 +138,28 @@ impl RuleText {
         self
     }
 
-    pub(super) fn source(mut self, change: impl FnOnce(&mut EntityRule)) -> Self {
+    pub(in crate::evaluate) fn source(mut self, change: impl FnOnce(&mut EntityRule)) -> Self {
         change(&mut self.0.source);
         self
     }
 
-    pub(super) fn dest(mut self, change: impl FnOnce(&mut EntityRule)) -> Self {
+    pub(in crate::evaluate) fn dest(mut self, change: impl FnOnce(&mut EntityRule)) -> Self {
         change(&mut self.0.destination);
         self
     }
 
-    pub(super) fn rule(mut self, change: impl FnOnce(&mut Rule)) -> Self {
+    pub(in crate::evaluate) fn rule(mut self, change: impl FnOnce(&mut Rule)) -> Self {
         change(&mut self.0);
         self
     }
 
-    pub(super) fn ports(self, text: &str) -> Self {
+    pub(in crate::evaluate) fn ports(self, text: &str) -> Self {
         let ports = text.split_whitespace().map(port).collect();
         self.dest(|it| it.ports = ports)
     }
 }
 
-pub(super) fn port(text: &str) -> PortMatch {
+pub(in crate::evaluate) fn port(text: &str) -> PortMatch {
     let (first, last) = text.split_once(':').unwrap_or((text, text));
     match (first.parse(), last.parse()) {
         (Ok(first), Ok(last)) => PortMatch::Range(first, last),
@@ -167,7 +167,7 @@ pub(super) fn port(text: &str) -> PortMatch {
     }
 }
 
-pub(super) fn pod(id: &str, own: &str, address: &str, account: &str) -> Workload {
+pub(in crate::evaluate) fn pod(id: &str, own: &str, address: &str, account: &str) -> Workload {
     let (namespace, name) = namespaced(id);
     Workload {
         namespace: namespace.unwrap(),
@@ -180,14 +180,14 @@ pub(super) fn pod(id: &str, own: &str, address: &str, account: &str) -> Workload
     }
 }
 
-pub(super) fn network_set(id: &str, own: &str, nets: &str) -> NetworkSet {
+pub(in crate::evaluate) fn network_set(id: &str, own: &str, nets: &str) -> NetworkSet {
     let (namespace, name) = namespaced(id);
     let nets = nets.split_whitespace().map(|it| it.parse().unwrap()).collect();
     NetworkSet { namespace, name, labels: labels(own), nets, domains: Vec::new() }
 }
 
 /// The cluster that the examples share.
-pub(super) fn cluster() -> Cluster {
+pub(in crate::evaluate) fn cluster() -> Cluster {
     let namespace = |name, own| Namespace { name: Name::from(name), labels: labels(own) };
     let account = |namespace, name, own| ServiceAccount {
         namespace: Name::from(namespace),
@@ -220,18 +220,24 @@ fn tier(name: &str, order: f64, default_action: DefaultAction) -> Tier {
     Tier { name: Name::from(name), order: Order::new(order), default_action }
 }
 
-pub(super) fn set_of(cluster: Cluster, policies: impl IntoIterator<Item = PolicyText>) -> PolicySet {
+pub(in crate::evaluate) fn set_of(
+    cluster: Cluster,
+    policies: impl IntoIterator<Item = PolicyText>,
+) -> PolicySet {
     let tiers =
         vec![tier("security", 100.0, DefaultAction::Deny), tier("platform", 200.0, DefaultAction::Pass)];
     PolicySet::new(tiers, policies.into_iter().map(|it| it.0).collect(), cluster, Revision(1))
 }
 
-pub(super) fn programs(options: &Options, policies: impl IntoIterator<Item = PolicyText>) -> Programs {
+pub(in crate::evaluate) fn programs(
+    options: &Options,
+    policies: impl IntoIterator<Item = PolicyText>,
+) -> Programs {
     Programs::compile_with(Arc::new(set_of(cluster(), policies)), options.clone())
 }
 
 /// Reads `web`, `shop/web`, an address, `pub`, `pvt`, `hep:node`, or a pod of the cluster by its name.
-pub(super) fn endpoint(programs: &Programs, text: &str) -> Endpoint {
+pub(in crate::evaluate) fn endpoint(programs: &Programs, text: &str) -> Endpoint {
     let plain = |kind, name: &str| Endpoint {
         kind,
         namespace: None,
@@ -264,7 +270,7 @@ pub(super) fn endpoint(programs: &Programs, text: &str) -> Endpoint {
 }
 
 /// A connection that owns its ends.
-pub(super) struct OwnedConnection {
+pub(in crate::evaluate) struct OwnedConnection {
     source: Endpoint,
     dest: Endpoint,
     protocol: Protocol,
@@ -273,7 +279,7 @@ pub(super) struct OwnedConnection {
 }
 
 impl OwnedConnection {
-    pub(super) fn connection(&self) -> Connection<'_> {
+    pub(in crate::evaluate) fn connection(&self) -> Connection<'_> {
         Connection {
             source: &self.source,
             dest: &self.dest,
@@ -286,7 +292,7 @@ impl OwnedConnection {
 }
 
 /// A flow as text: `web -> db tcp/5432`, `db -> 8.8.8.8 icmp:13`.
-pub(super) fn connection_of(programs: &Programs, flow: &str) -> OwnedConnection {
+pub(in crate::evaluate) fn connection_of(programs: &Programs, flow: &str) -> OwnedConnection {
     let words: Vec<&str> = flow.split_whitespace().collect();
     let [source, "->", dest, service] = words.as_slice() else { panic!("not a flow: {flow}") };
     let (protocol, dest_port, icmp) = match (service.split_once('/'), service.split_once(':')) {
@@ -301,11 +307,11 @@ pub(super) fn connection_of(programs: &Programs, flow: &str) -> OwnedConnection 
     OwnedConnection { source, dest, protocol, dest_port, icmp }
 }
 
-pub(super) fn judge(programs: &Programs, direction: Direction, flow: &str) -> Judgement {
+pub(in crate::evaluate) fn judge(programs: &Programs, direction: Direction, flow: &str) -> Judgement {
     programs.judge(direction, &connection_of(programs, flow).connection())
 }
 
-pub(super) fn text(judgement: &Judgement) -> String {
+pub(in crate::evaluate) fn text(judgement: &Judgement) -> String {
     let verdict = |name: &str, it: &crate::evaluate::Verdict| {
         let answer = match it.answer {
             Answer::Undetermined(missing) => format!("UNDETERMINED ({missing})"),
@@ -324,18 +330,18 @@ pub(super) fn text(judgement: &Judgement) -> String {
 
 /// Judges the destination's ingress.
 #[track_caller]
-pub(super) fn dst(policies: &[PolicyText], flow: &str, expect: &str) {
+pub(in crate::evaluate) fn dst(policies: &[PolicyText], flow: &str, expect: &str) {
     check(&Options::default(), policies, Direction::Ingress, flow, expect);
 }
 
 /// Judges the source's egress.
 #[track_caller]
-pub(super) fn src(policies: &[PolicyText], flow: &str, expect: &str) {
+pub(in crate::evaluate) fn src(policies: &[PolicyText], flow: &str, expect: &str) {
     check(&Options::default(), policies, Direction::Egress, flow, expect);
 }
 
 #[track_caller]
-pub(super) fn check(
+pub(in crate::evaluate) fn check(
     options: &Options,
     policies: &[PolicyText],
     direction: Direction,
@@ -347,7 +353,7 @@ pub(super) fn check(
 }
 
 /// Example 3: the policy that many examples start from.
-pub(super) fn db_in() -> PolicyText {
+pub(in crate::evaluate) fn db_in() -> PolicyText {
     policy("np", "shop/db-in")
         .selects("app == 'db'")
         .ingress([allow().protocol("tcp").from("app == 'web'").ports("5432")])

@@ -6,7 +6,7 @@ mod divergences;
 mod doubt;
 mod edits;
 mod explained;
-mod fixture;
+pub(super) mod fixture;
 mod hosts;
 mod selection;
 mod staged;

@@ -1,0 +1,205 @@
+//! Judges single flows, in one of three ways, for subcommands that answer flow by flow.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::complaint::Complaint;
+use super::policies;
+use super::records::tell;
+use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Verdict, what_if};
+use crate::model::{Direction, Endpoint, EndpointKind, Flow, PolicyId, Protocol};
+use crate::policy::{Policy, PolicySet, StagedAction};
+
+/// Which policies, and whose rules.
+#[derive(Args, Debug)]
+pub(super) struct Judging {
+    /// Folders or files of policies, as `kubectl get -o yaml` gives them
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    policies: Vec<PathBuf>,
+    /// Folders or files of further objects: namespaces, service accounts, pods, sets, endpoint slices
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    cluster: Vec<PathBuf>,
+    /// Whose rules are followed, and what is pending
+    #[arg(long, value_enum, default_value_t = Mode::Strict)]
+    mode: Mode,
+    /// Short for `--mode conformance`
+    #[arg(long, conflicts_with = "mode")]
+    conformance: bool,
+}
+
+/// Whose rules are followed, and what is pending.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    /// The data plane's rules; staged policies are evaluated beside the enforced ones
+    Strict,
+    /// The rules of the checker that computes Calico's own pending traces
+    Conformance,
+    /// The data plane's rules; staged policies replace or remove their enforced namesakes
+    WhatIf,
+}
+
+/// What is said of one end of a flow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Answered {
+    pub(super) enforced: Verdict,
+    pub(super) pending: Verdict,
+    /// Who would deny it; empty where nobody would.
+    pub(super) blame: Vec<PolicyId>,
+}
+
+/// Compiled policies that flows are judged by.
+#[derive(Debug)]
+pub(super) struct Rehearsal {
+    programs: Programs,
+    candidates: Option<Candidates>,
+}
+
+impl Judging {
+    /// Returns the mode.
+    pub(super) const fn mode(&self) -> Mode {
+        if self.conformance { Mode::Conformance } else { self.mode }
+    }
+
+    /// Reads and compiles the policies. Says on standard error what is hardly meant in them.
+    pub(super) fn load(&self) -> Result<Rehearsal, Complaint> {
+        let paths: Vec<PathBuf> = self.policies.iter().chain(&self.cluster).cloned().collect();
+        let assembled = policies::load_set(&paths)?;
+        for warning in &assembled.warnings {
+            tell(&format!("warning: {warning}"));
+        }
+        let set = Arc::new(assembled.set);
+        let mode = match self.mode() {
+            Mode::Strict | Mode::WhatIf => evaluate::Mode::Strict,
+            Mode::Conformance => evaluate::Mode::Conformance,
+        };
+        let programs = Programs::compile_with(Arc::clone(&set), Options { mode, ..Options::private_pods() });
+        let candidates = (self.mode() == Mode::WhatIf).then(|| Candidates::new(set));
+        Ok(Rehearsal { programs, candidates })
+    }
+}
+
+impl Rehearsal {
+    /// Returns the programs that are in force.
+    pub(super) const fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// Judges one end.
+    pub(super) fn judge(&self, direction: Direction, connection: &Connection<'_>) -> Answered {
+        let Judgement { enforced, pending, blame, .. } = self.programs.judge(direction, connection);
+        let Some(candidates) = &self.candidates else { return Answered { enforced, pending, blame } };
+        let pending = candidates.all.judge(direction, connection).enforced;
+        let would_deny = enforced.answer == Answer::Allow && pending.answer == Answer::Deny;
+        let blame = if would_deny { candidates.blame(direction, connection) } else { Vec::new() };
+        Answered { enforced, pending, blame }
+    }
+}
+
+/// The staged policies of a set, each taken as a candidate to go into force.
+#[derive(Debug)]
+struct Candidates {
+    set: Arc<PolicySet>,
+    policies: Vec<Policy>,
+    /// All of them in force.
+    all: Programs,
+    /// Each of them alone in force, compiled when it is asked for first.
+    alone: Vec<OnceCell<Programs>>,
+}
+
+impl Candidates {
+    fn new(set: Arc<PolicySet>) -> Self {
+        let policies: Vec<Policy> = set
+            .policies()
+            .iter()
+            .filter(|it| matches!(it.staged_action, Some(StagedAction::Set | StagedAction::Delete)))
+            .cloned()
+            .collect();
+        let alone = policies.iter().map(|_| OnceCell::new()).collect();
+        let all = compile(&set, &policies);
+        Self { set, policies, all, alone }
+    }
+
+    /// Returns the candidates that each alone would deny; where none does, some that would together, of which none can
+    /// be left out.
+    fn blame(&self, direction: Direction, connection: &Connection<'_>) -> Vec<PolicyId> {
+        let denies = |it: &Programs| it.judge(direction, connection).enforced.answer == Answer::Deny;
+        let each = self.policies.iter().zip(&self.alone);
+        let alone: Vec<PolicyId> = each
+            .filter(|(policy, programs)| {
+                denies(programs.get_or_init(|| compile(&self.set, std::slice::from_ref(policy))))
+            })
+            .map(|(policy, _)| policy.id.clone())
+            .collect();
+        if !alone.is_empty() {
+            return alone;
+        }
+        let mut together = self.policies.clone();
+        for policy in &self.policies {
+            let rest: Vec<Policy> = together.iter().filter(|it| it.id != policy.id).cloned().collect();
+            if denies(&compile(&self.set, &rest)) {
+                together = rest;
+            }
+        }
+        together.into_iter().map(|it| it.id).collect()
+    }
+}
+
+/// Compiles what would be in force with some candidates.
+fn compile(set: &PolicySet, some: &[Policy]) -> Programs {
+    Programs::compile_with(Arc::new(what_if(set, some, &[])), Options::private_pods())
+}
+
+/// A flow as the evaluator is asked about it, whichever end reported it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Asked {
+    pub(super) source: Endpoint,
+    pub(super) dest: Endpoint,
+    pub(super) protocol: Protocol,
+    source_port: Option<u16>,
+    dest_port: Option<u16>,
+}
+
+impl Asked {
+    /// Takes everything that the record has.
+    pub(super) fn of(flow: &Flow<'_>) -> Self {
+        Self {
+            source: flow.source.to_endpoint(),
+            dest: flow.dest.to_endpoint(),
+            protocol: flow.protocol,
+            source_port: flow.source_port,
+            dest_port: flow.dest_port,
+        }
+    }
+
+    /// Returns the connection. Records never carry the ICMP message.
+    pub(super) const fn connection(&self) -> Connection<'_> {
+        Connection {
+            source: &self.source,
+            dest: &self.dest,
+            protocol: self.protocol,
+            source_port: self.source_port,
+            dest_port: self.dest_port,
+            icmp: None,
+        }
+    }
+
+    /// Returns the protocol and the port that is called: `tcp/5432`.
+    pub(super) fn service(&self) -> String {
+        match self.dest_port {
+            Some(port) => format!("{}/{port}", self.protocol),
+            None => self.protocol.to_string(),
+        }
+    }
+
+    /// Tells whether policy applies at the end that `direction` is judged at.
+    pub(super) const fn has_end(&self, direction: Direction) -> bool {
+        let end = match direction {
+            Direction::Egress => &self.source,
+            Direction::Ingress => &self.dest,
+        };
+        matches!(end.kind, EndpointKind::Workload | EndpointKind::Host)
+    }
+}
