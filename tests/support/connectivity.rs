@@ -12,10 +12,17 @@ use flowstage::model::Protocol;
 pub const PROTOCOLS: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP];
 
 /// Ports of protocols, both ends included.
-type Ports = Vec<(Protocol, u16, u16)>;
+#[derive(Default, Debug)]
+pub struct Ports(Vec<(Protocol, u16, u16)>);
 
-/// Addresses, both ends included, and what they may connect by.
-type Ranges = Vec<(u32, u32, Ports)>;
+impl Ports {
+    pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
+        self.0.iter().any(|(it, first, last)| *it == protocol && (*first..=*last).contains(&port))
+    }
+}
+
+/// By the first address of a range: its last, and what it may connect by. Ranges do not overlap.
+type Ranges = BTreeMap<u32, (u32, Ports)>;
 
 /// Everything that may connect.
 #[derive(Default, Debug)]
@@ -49,30 +56,20 @@ impl Connectivity {
         match (range(source), range(dest)) {
             (None, None) => drop(self.pairs.insert((source.to_owned(), dest.to_owned()), ports)),
             (Some((first, last)), _) => {
-                self.from_outside.entry(dest.to_owned()).or_default().push((first, last, ports));
+                self.from_outside.entry(dest.to_owned()).or_default().insert(first, (last, ports));
             }
             (None, Some((first, last))) => {
-                self.to_outside.entry(source.to_owned()).or_default().push((first, last, ports));
+                self.to_outside.entry(source.to_owned()).or_default().insert(first, (last, ports));
             }
         }
     }
 
-    /// Whether `source` may open a connection to `dest`; each is a workload or an address.
-    pub fn allows(&self, source: &str, dest: &str, protocol: Protocol, port: u16) -> bool {
-        let at = |ranges: Option<&Ranges>, address: Ipv4Addr| {
-            let address = address.to_bits();
-            let mut ranges = ranges.into_iter().flatten();
-            ranges.any(|(first, last, ports)| {
-                (*first..=*last).contains(&address) && contains(ports, protocol, port)
-            })
-        };
+    /// By what `source` may open connections to `dest`, if any; each is a workload or an address.
+    pub fn between(&self, source: &str, dest: &str) -> Option<&Ports> {
         match (source.parse(), dest.parse()) {
             (Ok(address), _) => at(self.from_outside.get(dest), address),
             (Err(_), Ok(address)) => at(self.to_outside.get(source), address),
-            (Err(_), Err(_)) => self
-                .pairs
-                .get(&(source.to_owned(), dest.to_owned()))
-                .is_some_and(|ports| contains(ports, protocol, port)),
+            (Err(_), Err(_)) => self.pairs.get(&(source.to_owned(), dest.to_owned())),
         }
     }
 
@@ -90,19 +87,21 @@ impl Connectivity {
     /// Every port at the end of a range.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         let ranges = self.from_outside.values().chain(self.to_outside.values()).flatten();
-        let ports = self.pairs.values().chain(ranges.map(|(_, _, ports)| ports)).flatten();
-        ports.flat_map(|(_, first, last)| [*first, *last])
+        let ports = self.pairs.values().chain(ranges.map(|(_, (_, ports))| ports));
+        ports.flat_map(|it| &it.0).flat_map(|(_, first, last)| [*first, *last])
     }
 
     /// Every address at which a range begins, or behind which one ends.
     pub fn borders(&self) -> impl Iterator<Item = u32> {
         let ranges = self.from_outside.values().chain(self.to_outside.values()).flatten();
-        ranges.flat_map(|(first, last, _)| [Some(*first), last.checked_add(1)]).flatten()
+        ranges.flat_map(|(first, (last, _))| [Some(*first), last.checked_add(1)]).flatten()
     }
 }
 
-fn contains(ports: &Ports, protocol: Protocol, port: u16) -> bool {
-    ports.iter().any(|(it, first, last)| *it == protocol && (*first..=*last).contains(&port))
+fn at(ranges: Option<&Ranges>, address: Ipv4Addr) -> Option<&Ports> {
+    let address = address.to_bits();
+    let (_, (last, ports)) = ranges?.range(..=address).next_back()?;
+    (address <= *last).then_some(ports)
 }
 
 /// Reads `10.0.0.0-10.255.255.255[External]`.
@@ -115,10 +114,11 @@ fn range(peer: &str) -> Option<(u32, u32)> {
 /// Reads `TCP 8080,9090,UDP 10053-10054`: what follows without a protocol belongs to the one before.
 fn ports(text: &str) -> Ports {
     if text == "All Connections" {
-        return PROTOCOLS.map(|it| (it, 1, 65_535)).to_vec();
+        return Ports(PROTOCOLS.map(|it| (it, 1, 65_535)).to_vec());
     }
     let mut protocol = None;
-    text.split(',')
+    let ports = text
+        .split(',')
         .map(|item| {
             let numbers = item.split_once(' ').map_or(item, |(name, numbers)| {
                 protocol = Some(name.parse().expect("a protocol"));
@@ -128,5 +128,6 @@ fn ports(text: &str) -> Ports {
             let number = |text: &str| text.parse().expect("a port");
             (protocol.expect("a protocol first"), number(first), number(last))
         })
-        .collect()
+        .collect();
+    Ports(ports)
 }

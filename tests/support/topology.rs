@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use flowstage::model::{IpAddr, IpNet};
 use flowstage::policy::PolicySet;
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ struct Peer {
     namespace: String,
     labels: Value,
     ports: Vec<Value>,
+    address: Option<IpAddr>,
 }
 
 /// What stands in the manifests, as far as it matters to policy.
@@ -61,18 +63,28 @@ impl Topology {
                 let owner = owners.iter().find(|it| it["controller"] == true);
                 let name = owner.and_then(|it| it["name"].as_str()).unwrap_or(&name);
                 let kind = owner.and_then(|it| it["kind"].as_str()).unwrap_or("Pod");
-                self.add_peer(namespace, name, kind, &meta["labels"], &object["spec"]);
+                let address = object["status"]["podIP"].as_str().and_then(|it| it.parse().ok());
+                self.add_peer(namespace, name, kind, &meta["labels"], &object["spec"], address);
             }
             "Deployment" | "DaemonSet" | "ReplicaSet" | "StatefulSet" | "Job" | "ReplicationController" => {
                 let template = &object["spec"]["template"];
-                self.add_peer(namespace, &name, &kind, &template["metadata"]["labels"], &template["spec"]);
+                let labels = &template["metadata"]["labels"];
+                self.add_peer(namespace, &name, &kind, labels, &template["spec"], None);
             }
             _ => {}
         }
     }
 
     /// Adds a workload; of several pods of one owner the first stands for all.
-    fn add_peer(&mut self, namespace: String, name: &str, kind: &str, labels: &Value, spec: &Value) {
+    fn add_peer(
+        &mut self,
+        namespace: String,
+        name: &str,
+        kind: &str,
+        labels: &Value,
+        spec: &Value,
+        address: Option<IpAddr>,
+    ) {
         let ports = spec["containers"].as_array().into_iter().flatten().flat_map(|it| {
             let ports = it["ports"].as_array().cloned().unwrap_or_default();
             ports.into_iter().filter(|it| it["containerPort"].is_u64()).map(|it| {
@@ -85,12 +97,47 @@ impl Topology {
                 port
             })
         });
-        let peer = Peer { labels: labels.clone(), ports: ports.collect(), namespace: namespace.clone() };
-        self.peers.entry(format!("{namespace}/{name}[{kind}]")).or_insert(peer);
+        let id = format!("{namespace}/{name}[{kind}]");
+        let peer = Peer { labels: labels.clone(), ports: ports.collect(), namespace, address };
+        self.peers.entry(id).or_insert(peer);
+    }
+
+    /// The address of each peer, in order: its pod's own. Where none is written, or several peers share the one of
+    /// their host, a made-up one that no `ipBlock` admits: the expected answers know blocks for external addresses
+    /// alone.
+    fn addresses(&self) -> Vec<IpAddr> {
+        let blocks = self.blocks();
+        let is_admitted = |it: IpAddr| {
+            blocks.iter().any(|(block, except)| {
+                block.contains(&it) && !except.iter().any(|without| without.contains(&it))
+            })
+        };
+        let taken: BTreeSet<IpAddr> = self.peers.values().filter_map(|it| it.address).collect();
+        let mut free = ["100.64.7", "10.244.7", "172.31.7", "192.168.7", "198.18.7"]
+            .iter()
+            .flat_map(|net| (1..255).map(move |host| format!("{net}.{host}").parse().expect("an address")))
+            .filter(|it| !taken.contains(it) && !is_admitted(*it));
+        let own = |peer: &Peer| {
+            let address = peer.address?;
+            let sharing = self.peers.values().filter(|it| it.address == Some(address)).count();
+            (sharing == 1).then_some(address)
+        };
+        self.peers.values().map(|it| own(it).or_else(|| free.next()).expect("a free address")).collect()
+    }
+
+    /// Every `ipBlock` with its exceptions.
+    fn blocks(&self) -> Vec<(IpNet, Vec<IpNet>)> {
+        let net = |it: &Value| it.as_str().and_then(|it| it.parse().ok()).expect("a prefix");
+        let list = |it: &Value| it.as_array().cloned().unwrap_or_default();
+        let rules = |it: &Value| [list(&it["spec"]["ingress"]), list(&it["spec"]["egress"])].concat();
+        let peers = |it: Value| [list(&it["from"]), list(&it["to"])].concat();
+        let blocks = self.policies.iter().flat_map(rules).flat_map(peers).map(|it| it["ipBlock"].clone());
+        let blocks = blocks.filter(|it| !it.is_null());
+        blocks.map(|it| (net(&it["cidr"]), list(&it["except"]).iter().map(net).collect())).collect()
     }
 
     /// The policy set of the topology. The pods are called `peer-0`, `peer-1` and so on, in the order of their
-    /// peers' names, with addresses from a range that no policy here names.
+    /// peers' names.
     pub fn set(&self) -> PolicySet {
         let mut namespaces: BTreeSet<&str> = self.namespaces.keys().map(String::as_str).collect();
         namespaces.extend(self.peers.values().map(|it| it.namespace.as_str()));
@@ -102,9 +149,10 @@ impl Topology {
             })
             .collect();
         objects.extend(self.policies.iter().cloned());
-        objects.extend(self.peers.values().enumerate().map(|(number, peer)| {
+        let addresses = self.addresses();
+        objects.extend(self.peers.values().zip(addresses).enumerate().map(|(number, (peer, address))| {
             let name = format!("peer-{number}");
-            let ips = [format!("100.64.7.{number}")];
+            let ips = [address.to_string()];
             manifests::pod(&peer.namespace, &name, &peer.labels, "default", &ips, &peer.ports)
         }));
         manifests::assemble(&objects)
