@@ -4,6 +4,8 @@
 //! from Calico's conversion, calculation graph and policy checker, so what holds for all recorded worlds does not hold
 //! for a reason that the two evaluators share.
 
+#![allow(clippy::print_stdout, reason = "says how much was compared")]
+
 mod support;
 
 use std::fmt::Write;

@@ -2,6 +2,8 @@
 //! computed it (`np-guard/netpol-analyzer`, its tests): every pair of workloads, every piece of the address space, the
 //! ports at which an answer could change.
 
+#![allow(clippy::print_stdout, reason = "says how much was compared")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

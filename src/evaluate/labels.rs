@@ -71,7 +71,7 @@ impl Group {
         }
     }
 
-    /// Returns what all of several agree on; a label on which they do not is doubtful.
+    /// Returns what all of several agree on. A label on which they do not is there if all have it, else doubtful.
     fn agreeing(groups: &[&Self], missing: Missing) -> Self {
         let mut keys: Vec<&Name> = groups.iter().flat_map(|it| it.pairs.iter().map(|(key, _)| key)).collect();
         keys.sort_unstable();
@@ -81,15 +81,19 @@ impl Group {
             agreed.rest = agreed.rest.union(group.rest);
         }
         for key in keys {
-            let mut lookups = groups.iter().map(|it| it.get(key));
-            let first = lookups.next().unwrap_or(Lookup::Absent);
-            let is_agreed = lookups.all(|it| it == first);
+            let lookups = || groups.iter().map(|it| it.get(key));
+            let first = lookups().next().unwrap_or(Lookup::Absent);
+            let is_agreed = lookups().all(|it| it == first);
+            let is_everywhere = lookups().all(|it| matches!(it, Lookup::Is(_) | Lookup::Present(_)));
+            let missing = lookups().fold(missing, |sum, it| match it {
+                Lookup::Is(_) | Lookup::Absent => sum,
+                Lookup::Present(more) | Lookup::Unknown(more) => sum.union(more),
+            });
             let value = match first {
                 Lookup::Is(value) if is_agreed => Value::Known(Name::from(value)),
                 Lookup::Absent if is_agreed => Value::Absent,
-                Lookup::Is(_) | Lookup::Absent => Value::Doubtful(missing),
-                Lookup::Present(more) => Value::Present(missing.union(more)),
-                Lookup::Unknown(more) => Value::Doubtful(missing.union(more)),
+                _ if is_everywhere => Value::Present(missing),
+                _ => Value::Doubtful(missing),
             };
             agreed.pairs.push((key.clone(), value));
         }
@@ -142,8 +146,12 @@ impl Labels {
             group.set(SERVICE_ACCOUNT, Value::Known(name.clone()));
             labels
         } else {
-            group.set(SERVICE_ACCOUNT, Value::Present(Missing::SOURCE_SERVICE_ACCOUNT));
-            Arc::new(Group::open(Missing::SOURCE_SERVICE_ACCOUNT))
+            // Every pod has an account, and every account a name.
+            let unknown = Value::Present(Missing::SOURCE_SERVICE_ACCOUNT);
+            group.set(SERVICE_ACCOUNT, unknown.clone());
+            let mut of_account = Group::open(Missing::SOURCE_SERVICE_ACCOUNT);
+            of_account.set(OWN_NAME, unknown);
+            Arc::new(of_account)
         };
         Self { own: group, namespace: namespace_labels, account }
     }
@@ -221,6 +229,11 @@ impl Labels {
         self.own.get(key)
     }
 
+    /// Tells whether there is a label of which the value is not known.
+    fn is_present(&self, key: &str) -> bool {
+        matches!(self.get(key), Lookup::Present(_))
+    }
+
     /// Tells whether a selector matches.
     pub(super) fn satisfy(&self, node: &Node) -> Truth {
         let test = |key: &Name, holds: &dyn Fn(&str) -> bool| match self.get(key) {
@@ -230,9 +243,14 @@ impl Labels {
         };
         match node {
             Node::All | Node::Global => Truth::True,
-            Node::Has(key) if matches!(self.get(key), Lookup::Present(_)) => Truth::True,
-            Node::Has(key) => test(key, &|_| true),
             // What is so for every value does not hang on the one that is not known.
+            Node::Has(key) if self.is_present(key) => Truth::True,
+            Node::Has(key) => test(key, &|_| true),
+            Node::Contains(key, text) | Node::StartsWith(key, text) | Node::EndsWith(key, text)
+                if text.is_empty() && self.is_present(key) =>
+            {
+                Truth::True
+            }
             Node::In(_, values) if values.is_empty() => Truth::False,
             Node::NotIn(_, values) if values.is_empty() => Truth::True,
             Node::Eq(key, value) => test(key, &|it| it == value.as_str()),

@@ -173,6 +173,9 @@ impl<'a> Party<'a> {
         };
         let whereabouts = match (endpoint.address, known.map(|it| it.expected_ips.as_slice())) {
             (None, Some([only])) => Whereabouts::At(*only),
+            (None, Some(some @ [_, ..])) => {
+                Whereabouts::Within(some.iter().copied().map(IpNet::from).collect())
+            }
             _ => at(endpoint),
         };
         let owner = known.map_or(Owner::UnknownHost, |it| Owner::Host(it.profiles.clone()));
@@ -284,7 +287,7 @@ fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Clu
     // An aggregated name names the pods of its `generateName` alone; of a name that is not in the catalog the holder of
     // the address is the pod.
     let is_named = |pod: &Workload| {
-        let fits = |prefix: &str| pod.generate_name.as_ref().is_none_or(|it| it.as_str() == prefix);
+        let fits = |prefix: &str| pod.generate_name.as_ref().is_some_and(|it| it.as_str() == prefix);
         pod.namespace == *namespace && prefix.is_none_or(fits)
     };
     let at_address = endpoint.address.map(|it| roster.holders(&it)).unwrap_or_default().iter();
@@ -301,21 +304,19 @@ fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Clu
     prefix.map_or_else(Vec::new, |it| roster.replicas(namespace, it).to_vec())
 }
 
-/// Returns where a pod is whose record has no address: where all the pods that it may be agree.
+/// Returns where a pod is whose record has no address: at one of the addresses of the pods that it may be, if each of
+/// them has some.
 fn of_pods_addresses(pods: &[&Workload], pod_networks: &[IpNet]) -> Whereabouts {
     let mut addresses: Vec<IpAddr> = pods.iter().flat_map(|it| it.addresses.iter().copied()).collect();
     addresses.sort_unstable();
     addresses.dedup();
     let has_each = pods.iter().all(|it| !it.addresses.is_empty());
     match addresses.as_slice() {
-        [only] if has_each => return Whereabouts::At(*only),
-        _ => {}
+        [only] if has_each => Whereabouts::At(*only),
+        [_, ..] if has_each => Whereabouts::Within(addresses.into_iter().map(IpNet::from).collect()),
+        _ if pod_networks.is_empty() => Whereabouts::Anywhere(FamilySet::ALL),
+        _ => Whereabouts::Within(pod_networks.to_vec()),
     }
-    if !pod_networks.is_empty() {
-        return Whereabouts::Within(pod_networks.to_vec());
-    }
-    let families = addresses.iter().fold(FamilySet::default(), |set, it| set.with(Family::of(it)));
-    Whereabouts::Anywhere(if has_each && !families.is_empty() { families } else { FamilySet::ALL })
 }
 
 fn of_network(endpoint: &Endpoint) -> Whereabouts {

@@ -329,18 +329,18 @@ impl Entity {
             Side::Destination => truth.seen_at_dest(),
         };
         let ask = |question: QuestionId| at_side(class.answer(question));
-        if let Some(question) = self.positive {
-            let truth = match ask(question) {
-                // Names behind an address count where it is called, nowhere else.
-                Truth::Unknown(Missing::DOMAINS) if side == Side::Source => Truth::False,
-                Truth::Unknown(missing) if side == Side::Source => {
-                    Truth::Unknown(missing.without(Missing::DOMAINS))
-                }
-                truth => truth,
-            };
-            if !see(Part::Selector(side), truth) {
-                return false;
+        // Names behind an address count where it is called, nowhere else.
+        let ask_member = |question: QuestionId| match ask(question) {
+            Truth::Unknown(Missing::DOMAINS) if side == Side::Source => Truth::False,
+            Truth::Unknown(missing) if side == Side::Source => {
+                Truth::Unknown(missing.without(Missing::DOMAINS))
             }
+            truth => truth,
+        };
+        if let Some(question) = self.positive
+            && !see(Part::Selector(side), ask_member(question))
+        {
+            return false;
         }
         if let Some(ports) = &self.ports
             && !see(Part::Ports(side), at_side(ports.hold(class, facts.protocol, port)))
@@ -368,7 +368,7 @@ impl Entity {
             return false;
         }
         if let Some(question) = self.negative
-            && !see(Part::NotSelector(side), !ask(question))
+            && !see(Part::NotSelector(side), !ask_member(question))
         {
             return false;
         }

@@ -56,10 +56,6 @@ impl FamilySet {
         self.0 & Self::only(family).0 != 0
     }
 
-    pub(super) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// Returns the version if it is but one.
     pub(super) const fn single(self) -> Option<Family> {
         match self.0 {

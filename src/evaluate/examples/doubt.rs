@@ -104,10 +104,78 @@ fn replicas_in_the_catalog_lend_what_they_agree_on() {
         let net = text.parse().unwrap();
         p([allow().source(|it| it.nets = vec![net])])
     };
-    ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), "E=P UNDETERMINED (source address)");
+    ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), allowed);
+    ingress(known.clone(), nets("10.0.1.11/32"), &web, &db(), "E=P UNDETERMINED (source address)");
+    ingress(known.clone(), p([allow().from("has(version)")]), &web, &db(), allowed);
+    ingress(known.clone(), p([allow().from("version starts with ''")]), &web, &db(), allowed);
     known.workloads.pop();
     ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), allowed);
     ingress(known, nets("10.9.0.0/16"), &web, &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
+}
+
+#[test]
+fn a_pod_of_two_addresses_is_at_one_of_them() {
+    let mut known = cluster();
+    known.workloads[0].addresses.push("fd00::10".parse().unwrap());
+    let web = Endpoint { name_scope: NameScope::Exact, ..replicas("shop", "web", None) };
+    let nets = |text: &str| p([allow().source(|it| it.nets = vec![text.parse().unwrap()])]);
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    let denied = "E=P DENY 0|default|np:shop/p|deny|-1";
+    ingress(known.clone(), nets("10.0.1.0/24"), &web, &db(), allowed);
+    ingress(known.clone(), nets("192.168.0.0/16"), &web, &db(), denied);
+    let nameless = Endpoint { address: None, ..db() };
+    ingress(known, nets("192.168.0.0/16"), &web, &nameless, denied);
+}
+
+#[test]
+fn a_host_of_several_addresses_is_at_one_of_them() {
+    let mut known = cluster();
+    known.host_endpoints.push(crate::policy::HostEndpoint {
+        name: Name::from("edge"),
+        node: Name::from("a"),
+        interface_name: None,
+        labels: LabelSet::default(),
+        expected_ips: vec!["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()],
+        profiles: Vec::new(),
+        ports: Vec::new(),
+    });
+    let edge = Endpoint { kind: EndpointKind::Host, namespace: None, ..replicas("shop", "edge", None) };
+    let nets = |text: &str| p([allow().source(|it| it.nets = vec![text.parse().unwrap()])]);
+    ingress(known.clone(), nets("192.0.2.0/24"), &edge, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+    ingress(known, nets("192.0.2.1/32"), &edge, &db(), "E=P UNDETERMINED (source address)");
+}
+
+#[test]
+fn an_aggregated_name_is_not_that_of_a_pod_without_one() {
+    let web = Endpoint { address: Some("10.0.1.10".parse().unwrap()), ..replicas("shop", "x-*", None) };
+    // The address belongs to the pod `web` now, which was not made from `x-`; so both are asked.
+    let rule = allow().from("tier == 'front'");
+    ingress(cluster(), p([rule]), &web, &db(), "E=P ALLOW 0|default|np:shop/p|allow|0");
+    let rule = allow().from("tier != 'front'");
+    ingress(cluster(), p([rule]), &web, &db(), "E=P UNDETERMINED (source labels)");
+}
+
+#[test]
+fn an_account_that_is_not_known_has_a_name() {
+    let web = replicas("shop", "x-*", None);
+    let by = |text: &str| p([allow().from(text)]);
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    ingress(cluster(), by("has(pcsa.projectcalico.org/name)"), &web, &db(), allowed);
+    ingress(cluster(), by("has(pcsa.team)"), &web, &db(), "E=P UNDETERMINED (source service account)");
+}
+
+#[test]
+fn names_behind_an_address_do_not_count_where_it_calls() {
+    let mut known = cluster();
+    let mut set = network_set("named", "zone=named", "");
+    set.domains.push("example.org".to_owned());
+    known.network_sets.push(set);
+    let not_named = |kind: &str| {
+        vec![policy(kind, "p").ingress([allow().source(|it| {
+            it.not_selector = Some(super::fixture::selector("zone == 'named'"));
+        })])]
+    };
+    ingress(known, not_named("gnp"), &network("pub"), &db(), "E=P ALLOW 0|default|gnp:p|allow|0");
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub enum Address {
     Is(IpAddr),
     /// One of these: those of the pods that it may be.
     OneOf(Vec<IpAddr>),
+    /// In one of these: those of the network set that it is.
+    Within(Vec<IpNet>),
     /// One of the private IPv4 ranges: what flow records call `pvt`.
     Private,
     /// Outside of them, or IPv6: what flow records call `pub`.
@@ -35,6 +37,20 @@ impl Family {
     }
 }
 
+impl Address {
+    /// The families that it may have.
+    pub fn families(&self) -> Vec<Family> {
+        let may_have = |family: &Family| match self {
+            Self::Is(address) => Family::of(*address) == *family,
+            Self::OneOf(addresses) => addresses.iter().any(|it| Family::of(*it) == *family),
+            Self::Within(nets) => nets.iter().any(|it| Family::of_net(it) == *family),
+            Self::Private => *family == Family::V4,
+            Self::Public | Self::Unknown => true,
+        };
+        [Family::V4, Family::V6].into_iter().filter(may_have).collect()
+    }
+}
+
 /// Either end's address tells the family of both.
 pub const EITHER_ADDRESS: Missing = Missing::SOURCE_ADDRESS.union(Missing::DEST_ADDRESS);
 
@@ -42,7 +58,8 @@ const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 const EVERY_V4: &str = "0.0.0.0/0";
 const EVERY_V6: &str = "::/0";
 
-/// Whether the address lies in one of `nets`. Where that cannot be told, `which` is what to ask for.
+/// Whether the address lies in one of `nets`. Where that cannot be told, `which` is what to ask for. An address that
+/// cannot be of `family`, since the two ends do not go together, is taken as it is.
 pub fn lies_in(address: &Address, family: Option<Family>, nets: &[IpNet], which: Missing) -> Truth {
     let Some(family) = family else {
         let in_each = [Family::V4, Family::V6].map(|it| lies_in(address, Some(it), nets, which));
@@ -52,6 +69,8 @@ pub fn lies_in(address: &Address, family: Option<Family>, nets: &[IpNet], which:
             [_, _] => Truth::Unknown(which),
         };
     };
+    let own = address.families();
+    let family = if own.contains(&family) { family } else { own[0] };
     let within = |address: &IpAddr| Truth::of(nets.iter().any(|it| it.contains(address)));
     let space = match address {
         Address::Is(address) => return within(address),
@@ -59,6 +78,7 @@ pub fn lies_in(address: &Address, family: Option<Family>, nets: &[IpNet], which:
             let possible = addresses.iter().filter(|it| Family::of(**it) == family);
             return Truth::agreed(possible.map(within), which);
         }
+        Address::Within(nets) => nets.clone(),
         Address::Private => PRIVATE.map(net).to_vec(),
         Address::Public => {
             let mut space = outside(net(EVERY_V4), &PRIVATE.map(net));

@@ -120,7 +120,7 @@ impl Object {
         let own = match (record.and_then(|it| it.labels.as_ref()), host) {
             (Some(labels), _) => Labels::of(labels),
             (None, Some(host)) => Labels::of(&host.labels),
-            (None, None) => Labels::unknown(side.labels()),
+            (None, None) => Labels::unknown(side.labels()).set(NAMESPACE, Value::Absent),
         };
         let profiles = host.map_or(&[] as &[Name], |it| it.profiles.as_slice());
         let own = profiles
@@ -150,7 +150,7 @@ impl Object {
             _ => own.set(NAMESPACE, Value::Absent),
         };
         Self {
-            own: own.set(ORCHESTRATOR, Value::Absent).set(SERVICE_ACCOUNT, Value::Absent),
+            own: own.set(ORCHESTRATOR, Value::Absent),
             namespace_labels: labels::of_namespace(cluster, &namespace, side.namespace()),
             account_labels: Labels::none(),
             ports: Ports::OneOf(vec![Vec::new()]),
@@ -173,6 +173,8 @@ pub struct End<'a> {
     pub sets: Vec<(Object, &'a [IpNet], bool)>,
     /// The pods of the catalog that it may be.
     pods: Vec<&'a Workload>,
+    /// Whether it is a host that is known by its interface alone.
+    is_without_address: bool,
 }
 
 impl<'a> End<'a> {
@@ -186,7 +188,7 @@ impl<'a> End<'a> {
             EndpointKind::NetworkSet => Some(Object::set(cluster, side, Some(endpoint), set)),
             EndpointKind::Network => None,
         };
-        let address = address_of(endpoint, &pods);
+        let address = address_of(endpoint, &pods, host, set);
         let known = if let Address::Is(it) = &address { Some(*it) } else { None };
         let at = |addresses: &[IpAddr]| known.is_some_and(|it| addresses.contains(&it));
         let other_pods = cluster
@@ -211,8 +213,15 @@ impl<'a> End<'a> {
             own,
             others: other_pods.chain(other_hosts).collect(),
             sets: sets.collect(),
+            is_without_address: host.is_some_and(|it| it.expected_ips.is_empty()),
             pods,
         }
+    }
+
+    /// What belongs to the address: what the record names, and what else has it. No address belongs to a host that is
+    /// known by its interface alone.
+    pub fn members(&self) -> impl Iterator<Item = &Object> {
+        self.own.iter().filter(|_| !self.is_without_address).chain(&self.others)
     }
 
     /// The name of the namespace, from the record or from the pod.
@@ -222,11 +231,9 @@ impl<'a> End<'a> {
 
     /// The family that the end tells by its address.
     fn family(&self) -> Option<Family> {
-        match &self.address {
-            Address::Is(address) => Some(Family::of(*address)),
-            Address::OneOf(addresses) => only(addresses.iter().copied().map(Family::of)),
-            Address::Private => Some(Family::V4),
-            Address::Public | Address::Unknown => None,
+        match self.address.families().as_slice() {
+            [family] => Some(*family),
+            _ => None,
         }
     }
 }
@@ -277,24 +284,40 @@ fn set_of<'a>(cluster: &'a Cluster, endpoint: &Endpoint) -> Option<&'a NetworkSe
     cluster.network_sets.iter().find(|it| it.name == endpoint.name && it.namespace == endpoint.namespace)
 }
 
-/// The record's address; else one of those of the pods that it may be, if they all have some.
-fn address_of(endpoint: &Endpoint, pods: &[&Workload]) -> Address {
+/// The record's address; else one of those of the pods that it may be, if they all have some, or of the host; else one
+/// inside of the set that it is, if that is one of prefixes alone.
+fn address_of(
+    endpoint: &Endpoint,
+    pods: &[&Workload],
+    host: Option<&HostEndpoint>,
+    set: Option<&NetworkSet>,
+) -> Address {
     if let Some(address) = endpoint.address {
         return Address::Is(address);
     }
     match endpoint.kind {
         EndpointKind::Workload => {
             let addresses: Vec<IpAddr> = pods.iter().flat_map(|it| it.addresses.iter().copied()).collect();
-            match addresses.as_slice() {
-                [] => Address::Unknown,
-                _ if pods.iter().any(|it| it.addresses.is_empty()) => Address::Unknown,
-                [address] => Address::Is(*address),
-                _ => Address::OneOf(addresses),
-            }
+            if pods.iter().any(|it| it.addresses.is_empty()) { Address::Unknown } else { one_of(addresses) }
         }
         EndpointKind::Network if endpoint.name == "pvt" => Address::Private,
         EndpointKind::Network if endpoint.name == "pub" => Address::Public,
-        EndpointKind::Network | EndpointKind::NetworkSet | EndpointKind::Host => Address::Unknown,
+        EndpointKind::NetworkSet => match set {
+            Some(set) if !set.nets.is_empty() && set.domains.is_empty() => Address::Within(set.nets.clone()),
+            Some(_) | None => Address::Unknown,
+        },
+        EndpointKind::Host => one_of(host.map_or(Vec::new(), |it| it.expected_ips.clone())),
+        EndpointKind::Network => Address::Unknown,
+    }
+}
+
+fn one_of(mut addresses: Vec<IpAddr>) -> Address {
+    addresses.sort();
+    addresses.dedup();
+    match addresses.as_slice() {
+        [] => Address::Unknown,
+        [address] => Address::Is(*address),
+        _ => Address::OneOf(addresses),
     }
 }
 
@@ -304,10 +327,8 @@ pub struct Packet<'a> {
     pub source: End<'a>,
     pub dest: End<'a>,
     pub protocol: Protocol,
-    /// The family, as the addresses tell it.
-    pub family: Option<Family>,
     /// The family, as the addresses tell it, or else the protocol.
-    pub version: Option<Family>,
+    pub family: Option<Family>,
     pub icmp: Option<flowstage::evaluate::IcmpMessage>,
 }
 
@@ -320,13 +341,7 @@ impl<'a> Packet<'a> {
             Protocol::ICMPV6 => Some(Family::V6),
             _ => None,
         };
-        let family = source.family().or_else(|| dest.family());
-        let version = family.or(by_protocol);
-        Self { source, dest, protocol: connection.protocol, family, version, icmp: connection.icmp }
+        let family = source.family().or_else(|| dest.family()).or(by_protocol);
+        Self { source, dest, protocol: connection.protocol, family, icmp: connection.icmp }
     }
-}
-
-fn only(mut families: impl Iterator<Item = Family>) -> Option<Family> {
-    let first = families.next()?;
-    families.all(|it| it == first).then_some(first)
 }

@@ -68,9 +68,11 @@ fn outside_not_nets(mode: Mode, rule: &EntityRule, end: &End<'_>, packet: &Packe
     }
 }
 
-/// The positive selectors: the address belongs to an object that they select.
+/// The positive selectors: the address belongs to an object that they select. Where the ports are names alone, that
+/// is the object that gives the port its name, and is asked there.
 fn selected(place: Place<'_>, rule: &EntityRule, end: &End<'_>, packet: &Packet<'_>) -> Truth {
-    if !has_positive(place, rule) {
+    let names_alone = !rule.ports.is_empty() && rule.ports.iter().all(|it| matches!(it, PortMatch::Named(_)));
+    if !has_positive(place, rule) || names_alone {
         return Truth::True;
     }
     belongs(end, packet, &|object| positive(place, rule, object))
@@ -90,11 +92,11 @@ fn not_selected(place: Place<'_>, rule: &EntityRule, end: &End<'_>, packet: &Pac
 /// Whether the end belongs to an object that `wanted` holds of: what the record names, or what else is known to have
 /// the address. An address that belongs to nothing belongs to no set either.
 fn belongs(end: &End<'_>, packet: &Packet<'_>, wanted: &dyn Fn(&Object) -> Truth) -> Truth {
-    let named = end.own.iter().chain(&end.others).map(wanted);
+    let named = end.members().map(wanted);
     let is_nothing =
         end.endpoint.kind == EndpointKind::Network && !matches!(end.address, address::Address::Is(_));
     if is_nothing {
-        return Truth::False;
+        return behind_domains(end, wanted);
     }
     let covered = end.sets.iter().map(|(set, nets, _)| {
         let inside = address::lies_in(&end.address, packet.family, nets, end.side.address());
@@ -215,7 +217,7 @@ fn on_port(
                     if has_positive(place, rule) { positive(place, rule, object) } else { Truth::True };
                 Truth::all([fits, has_port(place, name, object, end, packet)])
             };
-            Truth::any(end.own.iter().chain(&end.others).map(has))
+            Truth::any(end.members().map(has))
         }
     }
 }
@@ -251,7 +253,10 @@ fn in_service(place: Place<'_>, wanted: Option<&ServiceMatch>, end: &End<'_>, pa
         .iter()
         .filter(|it| it.namespace == *namespace && it.service == wanted.name)
         .collect();
-    let asks_port = end.side == Side::Dest && packet.protocol.has_ports() && end.port.is_none();
+    if end.side == Side::Dest && !packet.protocol.has_ports() {
+        return Truth::False;
+    }
+    let asks_port = end.side == Side::Dest && end.port.is_none();
     if place.cluster.services.is_empty() {
         return match place.mode {
             Mode::Strict | Mode::Rendered => Truth::all([

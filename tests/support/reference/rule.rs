@@ -57,7 +57,7 @@ fn of_family(mode: Mode, rule: &Rule, packet: &Packet<'_>) -> Truth {
         Some(Protocol::ICMPV6) => Some(Family::V6),
         _ => None,
     };
-    let is = |wanted| match packet.version {
+    let is = |wanted| match packet.family {
         Some(family) => Truth::of(family == wanted),
         None => Truth::Unknown(EITHER_ADDRESS),
     };

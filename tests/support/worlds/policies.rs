@@ -1,6 +1,6 @@
 //! Random tiers and policies.
 
-use flowstage::model::{Action, LabelSet, Name, PolicyId, PolicyKind, Protocol};
+use flowstage::model::{Action, Direction, LabelSet, Name, PolicyId, PolicyKind, Protocol};
 use flowstage::policy::{
     Cluster, DefaultAction, EntityRule, GlobalScope, HttpMatch, IcmpMatch, NamespaceMatch, Order, Policy,
     PortMatch, Rule, RuleAction, Selector, ServiceAccountMatch, ServiceMatch, StagedAction, Tier, Types,
@@ -78,7 +78,7 @@ fn policy(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Policy {
     }
     let types = pick(rng, &[(true, true), (true, false), (false, true), (true, true)]);
     let is_tidy = rng.random_bool(0.3);
-    let entity = |rng: &mut ChaCha8Rng| rules(rng, is_tidy);
+    let entity = |rng: &mut ChaCha8Rng, direction| rules(rng, is_tidy, direction);
     Policy {
         tier: Name::from(tier),
         order: if of_kubernetes { Order::new(1000.0) } else { order(rng) },
@@ -91,8 +91,8 @@ fn policy(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Policy {
             selector(rng, About::Accounts)
         }),
         types: Types { ingress: types.0, egress: types.1 },
-        ingress: entity(rng),
-        egress: entity(rng),
+        ingress: entity(rng, Direction::Ingress),
+        egress: entity(rng, Direction::Egress),
         staged_action: kind.is_staged().then(|| {
             use StagedAction::{Delete, Ignore, Learn, Set};
             pick(rng, &[Set, Set, Set, Set, Learn, Ignore, Delete])
@@ -108,13 +108,13 @@ fn namespace(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Name {
     if rng.random_bool(0.8) { pick(rng, &cluster.workloads).namespace } else { name(rng, &NAMESPACES) }
 }
 
-fn rules(rng: &mut ChaCha8Rng, is_tidy: bool) -> Vec<Rule> {
-    some(rng, 3, |rng| rule(rng, is_tidy))
+fn rules(rng: &mut ChaCha8Rng, is_tidy: bool, direction: Direction) -> Vec<Rule> {
+    some(rng, 3, |rng| rule(rng, is_tidy, direction))
 }
 
 /// A rule that the API would accept. A tidy one asks for few things, so that later ones are reached with something
 /// known.
-fn rule(rng: &mut ChaCha8Rng, is_tidy: bool) -> Rule {
+fn rule(rng: &mut ChaCha8Rng, is_tidy: bool, direction: Direction) -> Rule {
     let action = match rng.random_range(0..20) {
         0..=8 => RuleAction::Terminal(Action::Allow),
         9..=14 => RuleAction::Terminal(Action::Deny),
@@ -145,11 +145,14 @@ fn rule(rng: &mut ChaCha8Rng, is_tidy: bool) -> Rule {
     let wealth = if is_tidy { 0.4 } else { 1.0 };
     rule.source = entity(rng, wealth, has_ports, names_alone);
     rule.destination = entity(rng, wealth, has_ports, names_alone);
-    if rule.source == EntityRule::default() {
+    // The API takes a Service as the far end alone.
+    if rule.source == EntityRule::default() && direction == Direction::Ingress {
         rule.source.services = maybe(rng, 0.08, service);
     }
     if rule.destination == EntityRule::default() {
-        rule.destination.services = maybe(rng, 0.15, service);
+        if direction == Direction::Egress {
+            rule.destination.services = maybe(rng, 0.15, service);
+        }
         rule.destination.domains = maybe(rng, 0.03, |_| "example.org".to_owned()).into_iter().collect();
     }
     rule
