@@ -218,6 +218,16 @@ impl Labels {
         })
     }
 
+    /// Puts the service account of `other` in the place of its own.
+    pub(super) fn with_account_of(mut self, other: &Self) -> Self {
+        let name = other.own.pairs.iter().find(|(key, _)| key.as_str() == SERVICE_ACCOUNT);
+        if let Some((_, name)) = name {
+            self.own.set(SERVICE_ACCOUNT, name.clone());
+        }
+        self.account = Arc::clone(&other.account);
+        self
+    }
+
     /// Returns what is known of a label; the prefixes `pcns.` and `pcsa.` reach the inherited ones.
     pub(super) fn get(&self, key: &str) -> Lookup<'_> {
         if let Some(key) = key.strip_prefix(OF_NAMESPACE) {

@@ -115,16 +115,18 @@ impl<'a> Party<'a> {
         let of_pods: Vec<&'a Labels> = pods.iter().filter_map(|it| roster.workload_labels.get(*it)).collect();
         let labels =
             if let Some(own) = &endpoint.labels {
-                let mut accounts = known.iter().map(|it| &it.service_account);
-                let first = accounts.next();
-                let agreed = first.filter(|it| accounts.all(|other| other == *it));
-                let account = own.get(super::compose::SERVICE_ACCOUNT).or(agreed);
-                Cow::Owned(Labels::of_workload(
+                let account = own.get(super::compose::SERVICE_ACCOUNT);
+                let labels = Labels::of_workload(
                     Some(own),
                     namespace,
                     roster.namespace(namespace),
                     account.map(|it| (it, roster.account(namespace, it))),
-                ))
+                );
+                let of_catalog = Labels::agreeing(&of_pods).filter(|_| account.is_none());
+                Cow::Owned(match of_catalog {
+                    Some(of_catalog) => labels.with_account_of(&of_catalog),
+                    None => labels,
+                })
             } else if let [one] = of_pods.as_slice() {
                 Cow::Borrowed(*one)
             } else {

@@ -179,6 +179,31 @@ fn names_behind_an_address_do_not_count_where_it_calls() {
 }
 
 #[test]
+fn accounts_of_replicas_are_agreed_on_label_by_label() {
+    let replica = |name: &str, address: &str, account: &str| {
+        let mut it = pod(name, "app=web", address, account);
+        it.generate_name = Some(Name::from("web-"));
+        it
+    };
+    let mut known = cluster();
+    known.workloads.push(replica("shop/web-1", "10.0.1.11", "web-sa"));
+    known.workloads.push(replica("shop/web-2", "10.0.1.12", "other"));
+    let own = |team: &str| crate::policy::ServiceAccount {
+        namespace: Name::from("shop"),
+        name: Name::from("other"),
+        labels: super::fixture::labels(team),
+    };
+    known.service_accounts.push(own("team=b"));
+    let web = replicas("shop", "web-*", Some("app=web"));
+    let by = |text: &str| p([allow().from(text)]);
+    let allowed = "E=P ALLOW 0|default|np:shop/p|allow|0";
+    let undetermined = "E=P UNDETERMINED (source service account)";
+    ingress(known.clone(), by("has(pcsa.team)"), &web, &db(), allowed);
+    ingress(known.clone(), by("pcsa.team == 'a'"), &web, &db(), undetermined);
+    ingress(known, by("has(pcsa.zone)"), &web, &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
+}
+
+#[test]
 fn labels_of_the_record_win_over_the_catalog() {
     let mut known = cluster();
     let mut replica = pod("shop/web-1", "app=new", "10.0.1.11", "web-sa");

@@ -2,6 +2,7 @@
 
 use flowstage::evaluate::Missing;
 use flowstage::model::{EndpointKind, IpNet, Name, Protocol};
+use flowstage::policy::selector::Node;
 use flowstage::policy::{
     Cluster, EntityRule, NamespaceMatch, PortMatch, Selector, ServiceAccountMatch, ServiceMatch,
 };
@@ -136,6 +137,14 @@ fn positive(place: Place<'_>, rule: &EntityRule, object: &Object) -> Truth {
 /// `namespaceSelector`; where a namespaced policy has none, its own namespace.
 fn in_namespaces(place: Place<'_>, wanted: Option<&NamespaceMatch>, object: &Object) -> Truth {
     let label = object.label(NAMESPACE);
+    // However they came, `all()` and `global()` alone ask for a namespace and for none.
+    let wanted = match wanted {
+        Some(NamespaceMatch::Labels(all)) if *all.root() == Node::All => Some(&NamespaceMatch::Any),
+        Some(NamespaceMatch::Labels(global)) if *global.root() == Node::Global => {
+            Some(&NamespaceMatch::Global)
+        }
+        other => other,
+    };
     match (wanted, place.policy_namespace) {
         (Some(NamespaceMatch::Any), _) => exists(&label),
         (Some(NamespaceMatch::Global), _) => exists(&label).not(),
