@@ -37,18 +37,21 @@
 //! | Room | Kind | What it promises |
 //! |---|---|---|
 //! | [`model`] | pure | the words of the house |
+//! | [`telemetry`] | shell | metrics, latencies, logs, health |
 //! | [`policy`] | pure | the policy language, as written |
-//! | [`ingest`] | shell | raw records with their offsets |
+//! | [`ingest`] | shell | raw records with their offsets, from Kafka or files |
 //! | [`decode`] | pure | bytes to [`model::Flow`] |
+//! | [`manifest`] | pure | YAML and JSON to policies and back |
 //! | [`evaluate`] | pure | which rule decides, enforced and staged |
 //! | [`aggregate`] | pure | exact counts per edge and pane; the store |
+//! | [`catalog`] | shell | a folder of manifests, whole set or nothing |
 //! | [`recommend`] | pure | staged policies from what was needed |
 //! | [`engine`] | pure | the one owner of a worker's state |
-//! | [`sink`] | shell | results to the world |
-//! | [`telemetry`] | shell | metrics, logs |
-//! | [`generate`] | pure | flow records of well-known applications, from a seed |
+//! | [`sink`] | shell | results to the world, and back |
+//! | [`generate`] | pure | traffic of well-known applications |
+//! | [`http`] | shell | probes, metrics, the read-only API |
 //! | [`pipeline`] | shell | wires the stages |
-//! | [`config`] | shell | defaults, file, environment and flags as one configuration |
+//! | [`config`] | shell | every setting, with its origin |
 //! | [`cli`] | shell | the command line |
 //!
 //! A room imports only rooms before it; `tests/architecture.rs` holds the table.
