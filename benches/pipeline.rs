@@ -76,7 +76,7 @@ impl Worker {
                 self.engine.observe(PartitionId(0), self.offset, None, &flow);
             }
             self.offset = self.offset.next();
-            if self.offset.0.unsigned_abs() % FLUSH_EVERY == 0 {
+            if self.offset.0.unsigned_abs().is_multiple_of(FLUSH_EVERY) {
                 self.publish();
             }
         }
