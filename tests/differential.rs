@@ -128,10 +128,16 @@ fn run(part: usize) {
             }
             for (fast, slow) in evaluators.both(&case.question) {
                 if fast != slow {
-                    let is_fresh = differs(&case);
-                    let small = if is_fresh { shrink(case, &differs) } else { case };
-                    let what = if is_fresh { "differ" } else { "differ by what the judge remembers" };
-                    panic!("seed {seed}: the evaluators {what}\n{}", describe(&small));
+                    if differs(&case) {
+                        let small = shrink(case, &differs);
+                        panic!("seed {seed}: the evaluators differ\n{}", describe(&small));
+                    }
+                    panic!(
+                        "seed {seed}: they differ by what the judge remembers\n{} fast {}\n slow {}",
+                        describe(&case),
+                        summary(&fast),
+                        summary(&slow)
+                    );
                 }
                 tally.count(&fast);
             }

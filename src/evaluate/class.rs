@@ -228,12 +228,14 @@ impl Answers<'_> {
             let truth = match questions.get(id) {
                 Some(Question::Selected(node)) if is_subject => labels.satisfy(node),
                 Some(Question::Member(node)) if is_member => {
-                    let doubt = match belongs {
-                        Belongs::Surely => Truth::True,
-                        Belongs::ByAddress => Truth::Unknown(Missing::SOURCE_ADDRESS),
+                    let satisfied = labels.satisfy(node);
+                    match belongs {
+                        Belongs::Surely => satisfied,
+                        Belongs::ByAddress => satisfied.and(Truth::Unknown(Missing::SOURCE_ADDRESS)),
+                        // Without the names nothing else would help; and where the end calls, all of it falls away.
+                        Belongs::ByDomain if satisfied == Truth::False => Truth::False,
                         Belongs::ByDomain => Truth::Unknown(Missing::DOMAINS),
-                    };
-                    labels.satisfy(node).and(doubt)
+                    }
                 }
                 _ => Truth::False,
             };

@@ -41,7 +41,7 @@ impl End {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct EndId(pub(super) u32);
 
-/// What tells apart addresses that nothing in the catalog holds: the longest prefix of a network set, and the longest
+/// What tells apart addresses that nothing in the catalog holds, and no Service is served at: the longest prefix of a network set, and the longest
 /// that a rule names.
 type AddressRange = (Family, Option<IpNet>, Option<IpNet>);
 
@@ -68,6 +68,7 @@ impl Ends {
         if endpoint.kind == EndpointKind::Network
             && let Some(address) = endpoint.address
             && programs.roster().holders(&address).is_empty()
+            && !programs.roster().serves(&address)
         {
             return self.of_address(programs, endpoint, address);
         }

@@ -52,6 +52,8 @@ pub(super) struct Roster {
     /// Network sets by their prefixes.
     set_nets: JointPrefixMap<IpNet, Vec<usize>>,
     services: HashMap<NamespacedName, ServiceEntry>,
+    /// The addresses of all Services; they need not be those of pods.
+    served: HashSet<IpAddr>,
     profiles: HashMap<Name, usize>,
     families: FamilySet,
 }
@@ -84,6 +86,7 @@ impl Roster {
             set_by_name: HashMap::new(),
             set_nets: JointPrefixMap::new(),
             services: HashMap::new(),
+            served: HashSet::new(),
             profiles: HashMap::new(),
             families: FamilySet::default(),
         };
@@ -155,6 +158,7 @@ impl Roster {
             let entry = self.services.entry((slice.namespace.clone(), slice.service.clone())).or_default();
             for address in &slice.addresses {
                 entry.addresses.insert(*address);
+                self.served.insert(*address);
                 let ports = entry.ports.entry(*address).or_default();
                 ports.extend(slice.ports.iter().filter_map(|it| Some((it.protocol, it.port?))));
                 ports.sort_unstable();
@@ -220,6 +224,11 @@ impl Roster {
 
     pub(super) fn service(&self, namespace: &Name, name: &Name) -> Option<&ServiceEntry> {
         self.services.get(&(namespace.clone(), name.clone()))
+    }
+
+    /// Tells whether some Service is served at an address.
+    pub(super) fn serves(&self, address: &IpAddr) -> bool {
+        self.served.contains(address)
     }
 
     /// Tells whether the catalog has any Service's endpoints at all.

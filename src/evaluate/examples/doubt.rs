@@ -175,7 +175,13 @@ fn names_behind_an_address_do_not_count_where_it_calls() {
             it.not_selector = Some(super::fixture::selector("zone == 'named'"));
         })])]
     };
-    ingress(known, not_named("gnp"), &network("pub"), &db(), "E=P ALLOW 0|default|gnp:p|allow|0");
+    ingress(known.clone(), not_named("gnp"), &network("pub"), &db(), "E=P ALLOW 0|default|gnp:p|allow|0");
+    // Nor do they where the set's namespace is not known.
+    let mut far = network_set("far/named", "", "");
+    far.domains.push("example.org".to_owned());
+    known.network_sets.push(far);
+    let by_namespace = p([allow().in_namespaces("tier == 'far'")]);
+    ingress(known, by_namespace, &network("pub"), &db(), "E=P DENY 0|default|np:shop/p|deny|-1");
 }
 
 #[test]

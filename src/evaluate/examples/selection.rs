@@ -169,6 +169,42 @@ fn services_are_addresses_with_their_ports() {
 }
 
 #[test]
+fn a_judge_tells_the_addresses_of_a_service_from_their_neighbours() {
+    let mut cluster = super::fixture::cluster();
+    cluster.services.push(crate::policy::ServiceEndpoints {
+        namespace: Name::from("shop"),
+        service: Name::from("outside"),
+        slice: Name::from("outside-1"),
+        addresses: vec!["192.0.2.9".parse().unwrap()],
+        ports: vec![crate::policy::ServicePort {
+            name: Name::from(""),
+            protocol: Protocol::TCP,
+            port: Some(5432),
+        }],
+    });
+    let to_outside = allow().dest(|it| {
+        let namespace = Some(Name::from("shop"));
+        it.services = Some(ServiceMatch { name: Name::from("outside"), namespace });
+    });
+    let policy = policy("np", "shop/p").selects("app == 'web'").egress([to_outside]);
+    let set = super::fixture::set_of(cluster, [policy]);
+    let programs = std::sync::Arc::new(crate::evaluate::Programs::compile(std::sync::Arc::new(set)));
+    let mut judge = crate::evaluate::Judge::new(std::sync::Arc::clone(&programs));
+    for (peer, expect) in [("192.0.2.8", "deny"), ("192.0.2.9", "allow"), ("192.0.2.10", "deny")] {
+        let edge = crate::model::Edge {
+            direction: crate::model::Direction::Egress,
+            subject: super::fixture::endpoint(&programs, "web"),
+            peer: super::fixture::endpoint(&programs, peer),
+            protocol: Protocol::TCP,
+            port: Some(5432),
+            service: None,
+        };
+        let id = judge.judge(&edge);
+        assert_eq!(judge.judgement(id).unwrap().enforced.answer.as_str(), expect, "{peer}");
+    }
+}
+
+#[test]
 fn a_kubernetes_policy_never_selects_network_sets() {
     let to_pods = allow().to("projectcalico.org/orchestrator == 'k8s'");
     let policy = || [policy("knp", "shop/web").selects("app == 'web'").egress([to_pods.clone()])];

@@ -1,10 +1,12 @@
 //! What a rule asks of one end.
 
+use std::collections::BTreeSet;
+
 use flowstage::evaluate::Missing;
 use flowstage::model::{EndpointKind, IpNet, Name, Protocol};
 use flowstage::policy::selector::Node;
 use flowstage::policy::{
-    Cluster, EntityRule, NamespaceMatch, PortMatch, Selector, ServiceAccountMatch, ServiceMatch,
+    Cluster, EntityRule, NamedPort, NamespaceMatch, PortMatch, Selector, ServiceAccountMatch, ServiceMatch,
 };
 
 use super::address::{self, Family};
@@ -111,8 +113,12 @@ fn belongs(end: &End<'_>, packet: &Packet<'_>, wanted: &dyn Fn(&Object) -> Truth
 fn behind_domains(end: &End<'_>, wanted: &dyn Fn(&Object) -> Truth) -> Truth {
     let may_be = end.side == Side::Dest
         && matches!(end.endpoint.kind, EndpointKind::Network | EndpointKind::NetworkSet);
-    let sets = end.sets.iter().filter(|(_, _, has_domains)| may_be && *has_domains);
-    Truth::any(sets.map(|(set, _, _)| Truth::all([wanted(set), Truth::Unknown(Missing::DOMAINS)])))
+    let mut sets = end.sets.iter().filter(|(_, _, has_domains)| may_be && *has_domains);
+    if sets.any(|(set, _, _)| wanted(set) != Truth::False) {
+        Truth::Unknown(Missing::DOMAINS)
+    } else {
+        Truth::False
+    }
 }
 
 /// Whether the entity asks for membership of any object. An entity without selectors matches any address; one that has
@@ -241,14 +247,21 @@ fn has_port(place: Place<'_>, name: &Name, object: &Object, end: &End<'_>, packe
     if place.rule_protocol.is_some_and(|it| it != protocol) {
         return Truth::False;
     }
-    let in_one = |ports: &Vec<flowstage::policy::NamedPort>| {
-        let numbers = ports.iter().filter(|it| it.name == *name && it.protocol == protocol);
-        Truth::any(numbers.map(|it| match end.port {
-            Some(port) => Truth::of(it.port == port),
-            None => Truth::Unknown(end.side.port()),
-        }))
+    let numbers = |ports: &[NamedPort]| -> BTreeSet<u16> {
+        ports.iter().filter(|it| it.name == *name && it.protocol == protocol).map(|it| it.port).collect()
     };
-    Truth::agreed(candidates.iter().map(in_one), Missing::PORT_NAMES)
+    let candidates: Vec<BTreeSet<u16>> = candidates.iter().map(|it| numbers(it)).collect();
+    match end.port {
+        Some(port) => {
+            Truth::agreed(candidates.iter().map(|it| Truth::of(it.contains(&port))), Missing::PORT_NAMES)
+        }
+        None if candidates.iter().all(BTreeSet::is_empty) => Truth::False,
+        // The port is what is missing where all have one number; else also which of them it is.
+        None if candidates[0].iter().any(|it| candidates.iter().all(|other| other.contains(it))) => {
+            Truth::Unknown(port_too)
+        }
+        None => Truth::Unknown(Missing::PORT_NAMES.union(port_too)),
+    }
 }
 
 /// `services`: an endpoint of the Service, of which nothing is known where no endpoints of any are; for the called end, on one of its ports too. Without a namespace nothing
