@@ -3,7 +3,7 @@
 //! Data goes to standard output, talk to standard error. A closed pipe on standard output ends quietly. Exit codes:
 //! 0 fine, 1 failure, 2 wrong use (flags or configuration), 3 findings, 4 an answer that is partly undetermined.
 //!
-//! One file a subcommand. To add one, add its `mod` line and its variant in [`commands`].
+//! One file a subcommand. To add one, add its `mod` line and its variant in `commands`.
 
 mod build;
 mod commands;

@@ -3,7 +3,7 @@
 //! [`read`] takes a text and gives its objects, parsed, checked and with the API's defaults applied, or everything
 //! that is wrong with it: place, object, field, cause, and the likely mend. Where Calico refuses an object it is
 //! refused here; a field or a kind that is not known is an error, never skipped. [`assemble`] makes one [`PolicySet`]
-//! of the objects of all files. [`write`] gives a policy back as YAML that reads as the same policy.
+//! of the objects of all files. [`write()`] gives a policy back as YAML that reads as the same policy.
 //!
 //! ```text
 //!   text --tree--> nodes with places --reader, one file a kind--> Object ... --assemble--> PolicySet, warnings
