@@ -69,8 +69,6 @@ impl Cluster {
         command.env("FLOWSTAGE_WINDOWS__WIDTH", "2m");
         command.env("FLOWSTAGE_WINDOWS__LATENESS", format!("{LATENESS_SECS}s"));
         command.env("FLOWSTAGE_HTTP__ADMIN", "127.0.0.1:0").env("FLOWSTAGE_HTTP__API", "127.0.0.1:0");
-        command.env("FLOWSTAGE_KAFKA__PROPERTIES", "");
-        command.env_remove("FLOWSTAGE_KAFKA__PROPERTIES");
         command.args(arguments);
         command
     }

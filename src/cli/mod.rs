@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! Data goes to standard output, talk to standard error. A closed pipe on standard output ends quietly. Exit codes:
-//! 0 fine, 1 failure, 2 wrong use (flags or configuration), 3 findings, 4 an answer that is partly undetermined.
+//! 0 fine, 1 failure, 2 wrong use (flags or configuration), 3 findings, 4 records that cannot be read.
 //!
 //! One file a subcommand. To add one, add its `mod` line and its variant in `commands`.
 
