@@ -13,7 +13,7 @@ use super::question::{Question, QuestionId, Questions};
 use super::roster::{Roster, ServiceEntry, ports_named};
 use super::truth::Truth;
 use super::verdict::Missing;
-use super::whereabouts::{Cover, Family, Whereabouts};
+use super::whereabouts::{Cover, Family, Whereabouts, is_short, short_lens};
 use crate::model::{EndpointKind, IpNet, Name, Protocol};
 use crate::policy::selector::Node;
 
@@ -177,8 +177,13 @@ impl Answers<'_> {
 
     fn ask_selectors(&mut self, party: &Party<'_>, family: Option<Family>, switches: Switches) {
         let is_subject = matches!(party.owner, Owner::Pod(_) | Owner::Host(_));
+        let belongs = match switches.short_set_members_lost {
+            true => party.belongs_to_rest(is_short),
+            false => Some(Belongs::Surely),
+        };
         if let Some(labels) = party.labels.as_deref() {
-            self.ask_labels(labels, is_subject, party.is_member, Belongs::Surely);
+            let is_member = party.is_member && belongs.is_some();
+            self.ask_labels(labels, is_subject, is_member, belongs.unwrap_or(Belongs::Surely));
         }
         party.for_others(family, |other| {
             self.ask_labels(other.labels, false, true, other.belongs);
@@ -192,10 +197,7 @@ impl Answers<'_> {
 
     /// Takes back what a short member of a set spoils: itself, and whatever is longer. What is shorter stays.
     fn lose_short_members(&mut self, party: &Party<'_>, family: Family) {
-        let short = match family {
-            Family::V4 => 25..=31,
-            Family::V6 => 121..=127,
-        };
+        let short = short_lens(family);
         let (mut lost, mut kept) = (self.blank(), self.blank());
         party.for_others(Some(family), |other| {
             if short.contains(&other.prefix_len) {

@@ -41,6 +41,13 @@ pub(super) struct Case<'a> {
     pub(super) service: Service,
 }
 
+/// Which of the two verdicts is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Which {
+    Enforced,
+    Pending,
+}
+
 /// Buffers that outlive a case.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -250,6 +257,27 @@ impl Programs {
             let mut scratch = Scratch::default();
             case.walk_both(&mut scratch);
             case.judgement(&scratch)
+        })
+    }
+
+    /// Answers one of the two questions alone.
+    pub(super) fn verdict(&self, which: Which, direction: Direction, connection: &Connection<'_>) -> Verdict {
+        self.with_case(direction, connection, |case| {
+            let mut found = Walked::default();
+            match which {
+                Which::Pending if case.has_pending() => {
+                    case.run(Scope::Pending, &mut found);
+                    case.verdict(&found, EndOfTier::First)
+                }
+                Which::Pending | Which::Enforced => {
+                    case.run(Scope::Enforced, &mut found);
+                    let end_of_tier = match which {
+                        Which::Enforced => self.options().end_of_tier,
+                        Which::Pending => EndOfTier::First,
+                    };
+                    case.verdict(&found, end_of_tier)
+                }
+            }
         })
     }
 

@@ -213,6 +213,11 @@ impl<'a> Party<'a> {
         Self { labels: Some(labels), is_member: true, whereabouts, own_set: idx, ..self }
     }
 
+    /// Returns the pods of the catalog that it may be.
+    pub(super) fn pods(&self) -> impl Iterator<Item = &'a Workload> + '_ {
+        self.pods.iter().filter_map(|it| self.cluster.workloads.get(*it))
+    }
+
     /// Calls `found` for everything else that the party's address, of this IP version, belongs to or may belong to.
     pub(super) fn for_others(&self, family: Option<Family>, mut found: impl FnMut(&Other<'a>)) {
         if let Some(address) = self.whereabouts.address() {
@@ -228,6 +233,26 @@ impl<'a> Party<'a> {
                 }
             }
             EndpointKind::Workload | EndpointKind::Host => {}
+        }
+    }
+
+    /// Returns how sure it is that the address of a network set is a member of it, where prefixes of the lengths
+    /// `is_short` are lost, and longer ones that they cover; nothing when it surely is not. See
+    /// [`Switches::short_set_members_lost`](super::options::Switches::short_set_members_lost).
+    pub(super) fn belongs_to_rest(&self, is_short: impl Fn(&IpNet) -> bool) -> Option<Belongs> {
+        let set = self.own_set.and_then(|it| self.cluster.network_sets.get(it));
+        let Some(set) = set.filter(|it| it.nets.iter().any(&is_short)) else { return Some(Belongs::Surely) };
+        let short: Vec<&IpNet> = set.nets.iter().filter(|it| is_short(it)).collect();
+        let rest: Vec<IpNet> = set
+            .nets
+            .iter()
+            .filter(|it| !is_short(it) && !short.iter().any(|short| short.contains(*it)))
+            .map(IpNet::trunc)
+            .collect();
+        match self.whereabouts.cover(&IpNet::aggregate(&rest), None) {
+            Cover::All => Some(Belongs::Surely),
+            Cover::Some => Some(Belongs::ByAddress),
+            Cover::None => None,
         }
     }
 

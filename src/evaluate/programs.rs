@@ -1,19 +1,19 @@
 //! One revision of a policy set, compiled.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::change::{Change, places};
 use super::class::{Class, classify};
 use super::compose::{policy_selector, rule_namespace};
-use super::options::{Families, Options, Switches};
+use super::options::{Families, Mode, Options, Switches};
 use super::party::Party;
 use super::plan::{Chain, TierEnd};
 use super::port_classes::PortClasses;
 use super::question::{Question, QuestionId, Questions};
 use super::roster::Roster;
 use super::rule::CompiledRule;
-use super::whereabouts::{Family, FamilySet};
+use super::whereabouts::{Family, FamilySet, is_short};
 use crate::model::{Direction, Endpoint, Name, Protocol};
 use crate::policy::{Policy, PolicySet, Profile, Revision, StagedAction, Types};
 
@@ -68,6 +68,8 @@ pub struct Programs {
     ports: PortClasses,
     /// How many questions the last full compilation had.
     asked: usize,
+    /// See [`Programs::checkers`].
+    checkers: OnceLock<Vec<Self>>,
 }
 
 impl Programs {
@@ -123,6 +125,7 @@ impl Programs {
             dangling: Vec::new(),
             ports: PortClasses::default(),
             asked: 0,
+            checkers: OnceLock::new(),
         };
         let old = before.map_or(&[][..], |it| it.set.policies());
         let places = places(old, set.policies());
@@ -228,6 +231,23 @@ impl Programs {
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Returns the set by the rules of Calico's checker, compiled when first asked for: as its list of divergences has
+    /// it, and, where the cluster has network sets that make a difference, with the defect of one release in them.
+    pub(super) fn checkers(&self) -> &[Self] {
+        self.checkers.get_or_init(|| {
+            let has_short = self.set.cluster().network_sets.iter().flat_map(|it| &it.nets).any(is_short);
+            let variants = [false, true].into_iter().take(if has_short { 2 } else { 1 });
+            variants
+                .map(|short_set_members_lost| {
+                    let switches = Switches { short_set_members_lost, ..Switches::CHECKER };
+                    let options =
+                        Options { mode: Mode::Conformance, switches: Some(switches), ..self.options.clone() };
+                    Self::compile_with(Arc::clone(&self.set), options)
+                })
+                .collect()
+        })
     }
 
     pub(super) const fn switches(&self) -> Switches {

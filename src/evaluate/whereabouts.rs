@@ -1,5 +1,7 @@
 //! What is known of an endpoint's address, and whether it lies in prefixes.
 
+use std::ops::RangeInclusive;
+
 use crate::model::{IpAddr, IpNet};
 
 /// An IP version.
@@ -106,6 +108,18 @@ fn private_nets() -> impl Iterator<Item = IpNet> {
     })
 }
 
+/// Tells whether a prefix is one of those that a defect of Calico's checker loses.
+pub(super) fn is_short(net: &IpNet) -> bool {
+    short_lens(Family::of_net(net)).contains(&net.prefix_len())
+}
+
+pub(super) fn short_lens(family: Family) -> RangeInclusive<u8> {
+    match family {
+        Family::V4 => 25..=31,
+        Family::V6 => 121..=127,
+    }
+}
+
 /// Tells whether two prefixes share an address.
 pub(super) fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)
@@ -130,6 +144,18 @@ impl Whereabouts {
         match self {
             Self::At(address) => Some(*address),
             Self::Within(_) | Self::Public | Self::Private | Self::Anywhere(_) => None,
+        }
+    }
+
+    /// Tells whether this may be the address.
+    pub(super) fn may_be(&self, address: &IpAddr) -> bool {
+        let is_private = || private_nets().any(|it| it.contains(address));
+        match self {
+            Self::At(only) => only == address,
+            Self::Within(nets) => nets.iter().any(|it| it.contains(address)),
+            Self::Public => !is_private(),
+            Self::Private => is_private(),
+            Self::Anywhere(families) => families.contains(Family::of(address)),
         }
     }
 
