@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
-use flowstage::decode::{Decoder, Format};
+use flowstage::decode::{Decoder, Format, parse_trace};
 use flowstage::engine::{Effect, Engine, Event, Spec};
 use flowstage::evaluate::Programs;
 use flowstage::model::{MergePartitionId, Offset, PartitionId};
@@ -53,6 +53,7 @@ impl Worker {
             message_bytes_max: 256 * 1024,
         };
         let mut engine = Engine::new(spec, Default::default(), Arc::clone(programs));
+        engine.compare_traces(|text| parse_trace(text).ok());
         let mut effects = Vec::new();
         engine.apply(Event::FlowsAssigned { partition: PartitionId(0), from: None }, &mut effects);
         let partition = MergePartitionId(0);
@@ -86,6 +87,9 @@ impl Worker {
     fn publish(&mut self) {
         self.engine.drain_tally(|judgement, tallied| {
             black_box((judgement, tallied));
+        });
+        self.engine.drain_compared(|compared, flows| {
+            black_box((compared, flows));
         });
         let mut effects = Vec::new();
         self.engine.apply(Event::Flush, &mut effects);

@@ -67,6 +67,7 @@
 //! | staged / enforced | not yet / already in force |
 //! | verdict | answer (allow, deny, undetermined) and the trace that led to it |
 //! | would-be deny | allowed now, denied by staged |
+//! | truth check | the traces that records carry against ours; what differs has a cause, or is an error |
 //! | recommendation | a staged policy that we propose, with its evidence |
 //! | fold | stage one: one input partition's records turned into absolute counts |
 //! | partial | one absolute value that a fold publishes, with the offset it is complete up to |

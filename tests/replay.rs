@@ -49,6 +49,11 @@ fn what_a_record_does_not_say_is_undetermined_and_no_finding() {
 }
 
 #[test]
+fn what_was_recorded_otherwise_is_told_by_cause() {
+    check("recorded-otherwise", 0);
+}
+
+#[test]
 fn a_broken_policy_is_named_with_its_place() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("broken.yaml");

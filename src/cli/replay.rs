@@ -17,7 +17,7 @@ use crate::aggregate::{Limits, Settings, Spec, StoreLimits};
 use crate::decode::{Format, RECORD_BYTES_MAX};
 use crate::evaluate::Programs;
 use crate::ingest::{Consumer, FileConsumer};
-use crate::pipeline::{self, Outputs, Pace, Pipeline, Results, Shared};
+use crate::pipeline::{self, Outputs, Pace, Pipeline, Results, Shared, TruthTally};
 use crate::telemetry::{Health, Metrics};
 
 /// Replay flow records from files against a folder of policies.
@@ -134,5 +134,24 @@ fn summarize(to: &mut dyn Write, shared: &Shared, results: &Results, rows: &[Den
         ledger.rejected,
         ledger.filtered,
     )?;
-    writeln!(to, "{denied} would be denied, on {} edges; {undetermined} undetermined", rows.len())
+    writeln!(to, "{denied} would be denied, on {} edges; {undetermined} undetermined", rows.len())?;
+    writeln!(to, "{}", truth_line(&TruthTally::of(&shared.metrics)))
+}
+
+/// Says how what was recorded stands to what was judged.
+fn truth_line(tally: &TruthTally) -> String {
+    let TruthTally { agree, differ, not_recorded, skipped, by_cause } = tally;
+    let mut line = format!("{agree} agree with the traces that were recorded, {differ} differ");
+    for (idx, (cause, flows)) in by_cause.iter().enumerate() {
+        let before = if idx == 0 { " (" } else { ", " };
+        line.push_str(&format!("{before}{cause}: {flows}"));
+    }
+    if !by_cause.is_empty() {
+        line.push(')');
+    }
+    line.push_str(&format!(", {not_recorded} have none"));
+    if *skipped > 0 {
+        line.push_str(&format!(", {skipped} not compared"));
+    }
+    line
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::comparing::{Compared, Comparing, ReadTrace};
 use super::event::{Effect, Event, Ticket};
 use super::judging::Judging;
 use super::tally::{Tallied, Tally};
@@ -55,6 +56,7 @@ pub struct Engine {
     compact_at: usize,
     judging: Judging,
     tally: Tally,
+    comparing: Comparing,
     folds: BTreeMap<PartitionId, Member>,
     merges: BTreeMap<MergePartitionId, Share>,
     recommend: recommend::Config,
@@ -99,6 +101,7 @@ impl Engine {
             fingerprint: spec.settings.fingerprint(),
             edges: EdgeTable::new(),
             compact_at: COMPACT_MIN,
+            comparing: Comparing::new(Arc::clone(&programs)),
             judging: Judging::new(programs),
             tally: Tally::default(),
             folds: BTreeMap::new(),
@@ -151,7 +154,8 @@ impl Engine {
         match fold.observe(&mut self.edges, offset, broker, &observation) {
             Folded::Counted(edge) => {
                 if let Some(judgement) = self.judging.judge(&mut self.edges, edge) {
-                    self.tally.count(judgement, &flow.counters, flow.action);
+                    self.tally.count(judgement, &flow.counters);
+                    self.comparing.count(&self.edges, edge, &self.judging, judgement, flow);
                 }
                 Observed::Counted
             }
@@ -193,6 +197,16 @@ impl Engine {
         });
     }
 
+    /// From now on compares every flow's recorded traces with its judgement; `read` reads a trace as records spell it.
+    pub const fn compare_traces(&mut self, read: ReadTrace) {
+        self.comparing.begin(read);
+    }
+
+    /// Hands out how many flows were found to stand so to what was recorded of them, since the last call.
+    pub fn drain_compared(&mut self, each: impl FnMut(Compared, u64)) {
+        self.comparing.drain(each);
+    }
+
     /// Tells whether something that was published is not acknowledged yet.
     #[must_use]
     pub fn awaits_acknowledgement(&self) -> bool {
@@ -224,6 +238,7 @@ impl Engine {
                 self.merges.remove(&partition);
             }
             Event::CatalogChanged(programs) => {
+                self.comparing.change(Arc::clone(&programs));
                 self.judging.change(programs);
                 self.merges.values_mut().for_each(|it| it.merge.mark_all_dirty());
             }
@@ -360,6 +375,7 @@ impl Engine {
             self.folds.values_mut().for_each(|it| it.fold.renumber(&mut edges, &renumber));
             self.merges.values_mut().for_each(|it| it.merge.renumber(&renumber));
             self.edges = edges;
+            self.comparing.forget_edges();
         }
         self.compact_at = (2 * count).max(COMPACT_MIN);
     }

@@ -18,11 +18,13 @@
     clippy::unwrap_used
 )]
 
+mod comparing;
 mod event;
 mod judging;
 mod member;
 mod tally;
 
+pub use comparing::{Compared, ReadTrace};
 pub use event::{Effect, Event, Ticket};
 pub use member::{Engine, Observed, Spec};
 pub use tally::Tallied;

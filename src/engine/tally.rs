@@ -1,7 +1,7 @@
 //! Flows by judgement, since the shell last asked.
 
 use crate::evaluate::JudgementId;
-use crate::model::{Counters, RecordedAction};
+use crate::model::Counters;
 
 /// What was counted for one judgement.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -12,8 +12,6 @@ pub struct Tallied {
     pub connections: u64,
     /// Bytes both ways.
     pub bytes: u64,
-    /// Of the flows, those that the data plane had dropped.
-    pub flows_denied: u64,
 }
 
 /// Plain numbers, one row a judgement; the shell moves them into its metrics once a batch.
@@ -24,7 +22,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, judgement: JudgementId, counters: &Counters, action: RecordedAction) {
+    pub(super) fn count(&mut self, judgement: JudgementId, counters: &Counters) {
         let idx = judgement.0 as usize;
         if idx >= self.rows.len() {
             self.rows.resize(idx + 1, Tallied::default());
@@ -34,7 +32,6 @@ impl Tally {
             self.touched.push(judgement);
         }
         row.flows += 1;
-        row.flows_denied += u64::from(action == RecordedAction::Deny);
         row.connections = row.connections.saturating_add(counters.connections_started);
         row.bytes = row.bytes.saturating_add(counters.bytes_in).saturating_add(counters.bytes_out);
     }

@@ -57,6 +57,6 @@ pub use programs::Programs;
 pub use recorded::{Agreement, Cause, Recorded};
 pub use rule::{Part, Side};
 pub use truth::Truth;
-pub use truth_check::TruthCheck;
+pub use truth_check::{Phase, TruthCheck};
 pub use verdict::{Answer, Judgement, Missing, Outcome, StagedHit, StagedResult, Verdict};
 pub use what_if::what_if;

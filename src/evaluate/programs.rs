@@ -69,7 +69,7 @@ pub struct Programs {
     /// How many questions the last full compilation had.
     asked: usize,
     /// See [`Programs::checkers`].
-    checkers: OnceLock<Vec<Self>>,
+    checkers: OnceLock<Vec<Arc<Self>>>,
 }
 
 impl Programs {
@@ -233,9 +233,15 @@ impl Programs {
         &self.options
     }
 
-    /// Returns the set by the rules of Calico's checker, compiled when first asked for: as its list of divergences has
-    /// it, and, where the cluster has network sets that make a difference, with the defect of one release in them.
-    pub(super) fn checkers(&self) -> &[Self] {
+    /// Returns the set by the rules of Calico's checker, compiled when first asked for.
+    #[must_use]
+    pub fn checker(&self) -> Option<&Arc<Self>> {
+        self.checkers().first()
+    }
+
+    /// Returns the set by the rules of Calico's checker: as the list of divergences has them, and, where the cluster
+    /// has network sets that make a difference, with the defect of one release in them.
+    pub(super) fn checkers(&self) -> &[Arc<Self>] {
         self.checkers.get_or_init(|| {
             let has_short = self.set.cluster().network_sets.iter().flat_map(|it| &it.nets).any(is_short);
             let variants = [false, true].into_iter().take(if has_short { 2 } else { 1 });
@@ -244,7 +250,7 @@ impl Programs {
                     let switches = Switches { short_set_members_lost, ..Switches::CHECKER };
                     let options =
                         Options { mode: Mode::Conformance, switches: Some(switches), ..self.options.clone() };
-                    Self::compile_with(Arc::clone(&self.set), options)
+                    Arc::new(Self::compile_with(Arc::clone(&self.set), options))
                 })
                 .collect()
         })

@@ -17,13 +17,14 @@
 //! change either may be of either side.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::judging::Which;
 use super::programs::Programs;
 use super::recorded::{Agreement, Cause, Recorded, Sameness, ends_as, is_action};
-use super::verdict::{Answer, Verdict};
+use super::verdict::{Answer, Judgement, Verdict};
 use super::worlds::{Enough, Open, pods, worlds};
 use crate::model::{Edge, Endpoint, EndpointKind, EventTime, HitOwner, LabelSet, NameScope, PolicyId, Trace};
 
@@ -40,6 +41,19 @@ pub struct TruthCheck {
     // INVARIANT: never empty, in the order of `since`; the first since ever.
     eras: Vec<Era>,
     margin: Duration,
+}
+
+/// Where a record's interval lies among the changes of policies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Phase {
+    at: u32,
+    begin: u32,
+    end: u32,
+}
+
+impl Phase {
+    /// A phase that no record is in.
+    pub const NONE: Self = Self { at: u32::MAX, begin: 0, end: 0 };
 }
 
 /// One trace of a record, and by whose rules it is asked for.
@@ -74,6 +88,61 @@ impl TruthCheck {
         if let Some(first) = self.eras.first_mut() {
             first.since = EventTime::MIN;
         }
+    }
+
+    /// Returns in which phase a record's interval lies: records of one phase are compared alike.
+    #[must_use]
+    pub fn phase(&self, start: EventTime, end: EventTime) -> Phase {
+        if self.eras.len() == 1 {
+            return Phase::default();
+        }
+        let touched = self.touched(start, end);
+        let place = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+        Phase { at: place(self.era_at(start)), begin: place(touched.start), end: place(touched.end) }
+    }
+
+    /// Compares an enforced trace with the verdict of the set that is in force; nothing where it takes a closer look:
+    /// see [`TruthCheck::enforced`].
+    #[must_use]
+    pub fn enforced_at_a_glance(&self, recorded: &Recorded<'_>, verdict: &Verdict) -> Option<Agreement> {
+        let era = self.current(recorded)?;
+        if recorded.enforced.0.is_empty() {
+            return match is_action(verdict.answer, recorded.action) {
+                Some(true) => Some(Agreement::Agrees),
+                Some(false) => None,
+                None => Some(Agreement::NotRecorded),
+            };
+        }
+        let sameness = Sameness::of_enforced(era.programs.options().end_of_tier);
+        let is_same =
+            ends_as(recorded.enforced, recorded.action) && sameness.is_recorded(verdict, recorded.enforced);
+        is_same.then_some(Agreement::Agrees)
+    }
+
+    /// Compares a pending trace with the verdict of the set that is in force, and, where it is another, with what
+    /// `by_checker` says by the rules of [`Programs::checker`]; nothing where it takes a closer look: see
+    /// [`TruthCheck::pending`].
+    #[must_use]
+    pub fn pending_at_a_glance(
+        &self,
+        recorded: &Recorded<'_>,
+        verdict: &Verdict,
+        by_checker: impl FnOnce() -> Option<Arc<Judgement>>,
+    ) -> Option<Agreement> {
+        if recorded.pending.0.is_empty() {
+            return Some(Agreement::NotRecorded);
+        }
+        self.current(recorded)?;
+        let is_same = |it: &Verdict| Sameness::of_pending().is_recorded(it, recorded.pending);
+        if is_same(verdict) {
+            return Some(Agreement::Agrees);
+        }
+        by_checker().is_some_and(|it| is_same(&it.pending)).then_some(Agreement::Differs(Cause::Checker))
+    }
+
+    /// Returns the last set, where it was in force when the record began.
+    fn current(&self, recorded: &Recorded<'_>) -> Option<&Era> {
+        self.eras.last().filter(|it| it.since <= recorded.start)
     }
 
     /// Compares the trace of what was enforced. Where the record has none, what was done is compared alone.
@@ -145,8 +214,8 @@ impl TruthCheck {
                     found.and_then(|it| is_action(it.answer, recorded.action)) == Some(true)
                 };
                 let at = self.era_at(recorded.start);
-                let touched = self.touched(recorded);
-                if touched.iter().any(|(before, after)| is_one(*before) || is_one(*after)) {
+                let mut touched = self.touched(recorded.start, recorded.end);
+                if touched.any(|after| is_one(after - 1) || is_one(after)) {
                     Agreement::Differs(Cause::SpansChange)
                 } else if (0..at).any(is_one) {
                     Agreement::Differs(Cause::OlderConnection)
@@ -164,8 +233,8 @@ impl TruthCheck {
             Finding::Open(cause) => return Agreement::Differs(cause),
             Finding::Not => {}
         }
-        let touched = self.touched(question.recorded);
-        if touched.iter().any(|(before, after)| self.spans(question, *before, *after)) {
+        let mut touched = self.touched(question.recorded.start, question.recorded.end);
+        if touched.any(|after| self.spans(question, after - 1, after)) {
             return Agreement::Differs(Cause::SpansChange);
         }
         let is_of = |era: usize| self.by_era(question, era, question.recorded.edge) != Finding::Not;
@@ -181,11 +250,12 @@ impl TruthCheck {
         self.eras.iter().rposition(|it| it.since <= time).unwrap_or(0)
     }
 
-    /// Returns the changes that lie in a record's interval, each as the sets before and after it.
-    fn touched(&self, recorded: &Recorded<'_>) -> Vec<(usize, usize)> {
-        let (from, to) = (recorded.start.minus(self.margin), recorded.end.plus(self.margin));
-        let changes = self.eras.iter().enumerate().skip(1);
-        changes.filter(|(_, it)| from <= it.since && it.since <= to).map(|(idx, _)| (idx - 1, idx)).collect()
+    /// Returns the changes that lie in an interval, by the places of the sets behind them.
+    fn touched(&self, start: EventTime, end: EventTime) -> Range<usize> {
+        let (from, to) = (start.minus(self.margin), end.plus(self.margin));
+        let later = self.eras.get(1..).unwrap_or_default();
+        let begin = 1 + later.partition_point(|it| it.since < from);
+        begin..1 + later.partition_point(|it| it.since <= to)
     }
 
     fn programs(&self, question: &Question<'_>, era: usize) -> Option<&Programs> {
@@ -193,7 +263,9 @@ impl TruthCheck {
         match question.checker {
             None => Some(programs),
             // The sets of one cluster need not all have what makes for a second checker.
-            Some(idx) => programs.checkers().get(idx).or_else(|| programs.checkers().last()),
+            Some(idx) => {
+                programs.checkers().get(idx).or_else(|| programs.checkers().last()).map(AsRef::as_ref)
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::engine::Tallied;
 use crate::evaluate::{Answer, Judgement, Outcome, Programs, StagedHit, StagedResult};
 use crate::model::{Direction, HitOwner, PolicyId};
 use crate::telemetry::{
-    Counter, DeniedFlows, DirectionLabel, Metrics, MissingLabel, PolicyCounters, PolicySeries, PolicySlot,
+    DeniedFlows, DirectionLabel, Metrics, MissingLabel, PolicyCounters, PolicySeries, PolicySlot,
     TransitionLabel, VerdictLabel,
 };
 
@@ -16,7 +16,6 @@ use crate::telemetry::{
 pub struct Loaded {
     programs: Arc<Programs>,
     counters: PolicyCounters,
-    disagreements: Counter,
     // Place in the set -> place among the counters; nothing for enforced policies.
     by_place: Vec<Option<usize>>,
     by_id: HashMap<PolicyId, usize>,
@@ -44,8 +43,7 @@ impl Loaded {
         }
         let counters = metrics.install_policies(&series);
         metrics.staged_policies.with(["active"]).set_count(u64::try_from(series.len()).unwrap_or(u64::MAX));
-        let disagreements = metrics.replay_disagreements.with(["verdict"]);
-        Self { programs, counters, disagreements, by_place, by_id }
+        Self { programs, counters, by_place, by_id }
     }
 
     /// Returns the programs.
@@ -61,7 +59,6 @@ impl Loaded {
             Direction::Ingress => DirectionLabel::Ingress,
             Direction::Egress => DirectionLabel::Egress,
         };
-        self.disagreements.add(disagreeing(judgement.enforced.answer, tallied));
         let denied_now = judgement.enforced.answer == Answer::Deny;
         let denied =
             DeniedFlows { flows: tallied.flows, connections: tallied.connections, bytes: tallied.bytes };
@@ -105,16 +102,6 @@ impl Loaded {
 
     fn slot_of(&self, policy: &PolicyId) -> Option<&PolicySlot> {
         self.counters.get(*self.by_id.get(policy)?)
-    }
-}
-
-/// Returns the flows whose recorded action is not what the enforced policies say. An undetermined answer disagrees with
-/// nothing.
-const fn disagreeing(enforced: Answer, tallied: Tallied) -> u64 {
-    match enforced {
-        Answer::Allow => tallied.flows_denied,
-        Answer::Deny => tallied.flows - tallied.flows_denied,
-        Answer::Undetermined(_) => 0,
     }
 }
 

@@ -10,6 +10,7 @@
 //! The core's promises are kept here by doing what its effects say, in their order, and by reporting back no sooner
 //! than it is true.
 
+mod comparisons;
 mod error;
 mod housekeeping;
 mod kafka_outbox;
@@ -28,6 +29,7 @@ mod tallies;
 mod view;
 mod worker;
 
+pub use comparisons::TruthTally;
 pub use error::Error;
 pub use housekeeping::keep_house;
 pub use listeners::{ListenerConfig, Listeners};

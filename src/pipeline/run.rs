@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::state::State;
 use super::worker::{Pace, Worker};
 use crate::aggregate::{Retain, Settings, StoreLimits};
-use crate::decode::{Decoder, Format};
+use crate::decode::{Decoder, Format, parse_trace};
 use crate::engine::{self, Engine, Ticket};
 use crate::evaluate::Programs;
 use crate::ingest::Consumer;
@@ -185,7 +185,8 @@ impl Pipeline {
             message_bytes_max: MESSAGE_BYTES_MAX,
         };
         let programs = Arc::clone(self.shared.loaded().programs());
-        let engine = Engine::new(spec, config.recommend.clone(), programs);
+        let mut engine = Engine::new(spec, config.recommend.clone(), programs);
+        engine.compare_traces(|text| parse_trace(text).ok());
         let name = format!("worker-{number}");
         let worker = Worker {
             number,

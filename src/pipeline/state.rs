@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::comparisons::Comparisons;
 use super::loaded::Loaded;
 use super::outbox::Outbox;
 use super::shared::Shared;
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) loaded: Arc<Loaded>,
     pub(super) effects: VecDeque<Effect>,
     pub(super) counts: BatchCounts,
+    pub(super) comparisons: Comparisons,
     pub(super) partitions: BTreeMap<PartitionId, PartitionState>,
     pub(super) samples: Sampler,
     pub(super) letters: Sampler,
@@ -53,6 +55,7 @@ impl State {
             loaded: shared.loaded(),
             effects: VecDeque::new(),
             counts: BatchCounts::new(&shared.metrics),
+            comparisons: Comparisons::new(&shared.metrics),
             partitions: BTreeMap::new(),
             samples: Sampler::new(SAMPLES_PER_SECOND),
             letters: Sampler::new(DEAD_LETTERS_PER_SECOND),

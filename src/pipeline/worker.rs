@@ -204,10 +204,11 @@ impl Worker {
 
     /// Moves the plain numbers of the batch into the metrics.
     fn move_counts(&mut self) {
-        let State { engine, loaded, counts, newest, decoder, .. } = &mut self.state;
+        let State { engine, loaded, counts, comparisons, newest, decoder, .. } = &mut self.state;
         counts.publish(decoder.envelopes(), decoder.paths());
         let seconds = seconds(*newest);
         engine.drain_tally(|judgement, tallied| loaded.count(judgement, tallied, seconds));
+        engine.drain_compared(|compared, flows| comparisons.add(compared, flows));
     }
 
     /// Tells the engine which partitions have nothing new to say.

@@ -121,7 +121,9 @@ families! {
         ["kind", "tier", "policy_namespace", "policy"] <= 501,
         "Event time of the latest flow that a staged policy denies, as Unix time.";
     replay_disagreements: Counters<1> = "flowstage_replay_disagreements_total" ["cause"] <= 8,
-        "Flows on which our verdict and the trace that the data plane recorded differ, by cause.";
+        "Flows of which a recorded trace is another than ours, by cause; one that is unexplained is an error somewhere.";
+    replay_compared: Counters<1> = "flowstage_replay_compared_flows_total" ["result"] <= 4,
+        "Flows whose recorded traces were compared with ours, by result.";
     policy_loads: Counters<2> = "flowstage_policy_loads_total" ["source", "outcome"] <= 12,
         "Times that policies were read, by source and outcome.";
 
@@ -176,7 +178,17 @@ impl Families {
             ["dead_letters", "ok"],
             ["dead_letters", "dropped"],
         ]);
-        self.replay_disagreements.preset([["verdict"]]);
+        self.replay_disagreements.preset([
+            ["address"],
+            ["icmp_message"],
+            ["attribute"],
+            ["aggregated_ends"],
+            ["spans_change"],
+            ["older_connection"],
+            ["checker"],
+            ["unexplained"],
+        ]);
+        self.replay_compared.preset([["agrees"], ["differs"], ["not_recorded"], ["skipped"]]);
         self.series_dropped.preset([["flowstage_staged_policy_info"]]);
         for reporter in ["src", "dst", "fwd"] {
             for action in ["allow", "deny", "unknown"] {

@@ -40,7 +40,7 @@ fn dump() -> String {
     metrics.records_filtered.with(["forwarded"]).inc();
     metrics.event_time_watermark.with(["flows"]).set(1.0);
     metrics.accounting_error.with(["0"]).set(0.0);
-    metrics.replay_disagreements.with(["verdict"]).inc();
+    metrics.replay_disagreements.with(["unexplained"]).inc();
     metrics.state_entries.with(["edges"]).set(1.0);
     metrics.reports_published.with(["edges"]).inc();
     metrics.output_records.with(["kafka", "dropped"]).inc();

@@ -34,7 +34,7 @@ fn flush_interval(run: &str) -> Duration {
 }
 
 /// Where a recording lies; nothing, with a word about it, where the test data are not set.
-fn recording(run: &str) -> Option<PathBuf> {
+pub(crate) fn recording(run: &str) -> Option<PathBuf> {
     let Some(data) = std::env::var_os("FLOWSTAGE_TEST_DATA") else {
         eprintln!("truth check of `{run}`: left out, since FLOWSTAGE_TEST_DATA is not set");
         return None;
@@ -69,7 +69,7 @@ fn network_policy(namespace: &str, name: &str) -> PolicyId {
 }
 
 /// The sets that were in force during a recording, each with the moment from which on.
-fn eras(run: &str, home: &Path) -> (PolicySet, Vec<(EventTime, PolicySet)>) {
+pub(crate) fn eras(run: &str, home: &Path) -> (PolicySet, Vec<(EventTime, PolicySet)>) {
     let (before, mid, after) = (set(home, "before"), set(home, "mid"), set(home, "after"));
     let later = match run {
         "calico-real" => {
@@ -97,7 +97,7 @@ fn eras(run: &str, home: &Path) -> (PolicySet, Vec<(EventTime, PolicySet)>) {
     (before, later)
 }
 
-fn compile(set: PolicySet) -> Arc<Programs> {
+pub(crate) fn compile(set: PolicySet) -> Arc<Programs> {
     let options = Options { end_of_tier: EndOfTier::Last, ..Options::private_pods() };
     Arc::new(Programs::compile_with(Arc::new(set), options))
 }
@@ -111,29 +111,32 @@ fn check_of(run: &str, before: PolicySet, later: Vec<(EventTime, PolicySet)>) ->
 }
 
 /// One record, owned.
-struct Record {
+pub(crate) struct Record {
     edge: Edge,
     start: EventTime,
-    end: EventTime,
+    pub(crate) end: EventTime,
     action: RecordedAction,
     enforced: Trace,
     pending: Trace,
 }
 
 impl Record {
-    fn as_recorded(&self) -> Recorded<'_> {
+    pub(crate) fn as_recorded(&self) -> Recorded<'_> {
         let Self { edge, start, end, action, enforced, pending } = self;
         Recorded { edge, start: *start, end: *end, action: *action, enforced, pending }
     }
 }
 
 /// Reads what the emitter sent.
-fn records(home: &Path) -> Vec<Record> {
+pub(crate) fn lines(home: &Path) -> Vec<String> {
     let file = std::fs::File::open(home.join("goldmane-emitter.jsonl.gz")).unwrap();
+    BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines().map(Result::unwrap).collect()
+}
+
+/// Reads the records of what the emitter sent.
+pub(crate) fn records(home: &Path) -> Vec<Record> {
     let mut decoder = Decoder::new(Format::Goldmane);
-    let lines = BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines();
-    let records = lines.map(|line| {
-        let line = line.unwrap();
+    let records = lines(home).into_iter().map(|line| {
         let flow = decoder.decode(line.as_bytes()).unwrap();
         let seen = Observation::of(&flow).unwrap();
         Record {
