@@ -5,6 +5,8 @@
 
 mod support;
 
+use flowstage::decode::parse_hit;
+use flowstage::model::Direction;
 use support::example::{Example, example, gnp, np, object, sgnp, snp};
 
 const SHOP: &str = "0|__PROFILE__|pro:kns.shop|allow|0";
@@ -342,6 +344,25 @@ fn ex_32_cluster_network_policies() {
     ended.src_both("job -> 203.0.113.9:80", "0|kube-admin|kcnp:guard|pass|0, 1|default|np:ops/p|deny|-1");
 }
 
+/// An admin policy with one egress rule, whose peer is not one.
+fn malformed(action: &str) -> Example {
+    example(&[object(
+        "ClusterNetworkPolicy",
+        "c",
+        &format!(
+            "{{tier: Admin, priority: 1, subject: {{namespaces: {{}}}}, egress: [{{action: {action}, to: [{{networks: \
+             [not-a-cidr]}}]}}]}}"
+        ),
+    )])
+}
+
+#[test]
+fn ex_33_a_malformed_cluster_rule_that_denies_denies_everything() {
+    malformed("Deny").src_both("web -> db:80", "0|kube-admin|kcnp:c|deny|0");
+    // One that accepts is dropped, which leaves a policy without rules: it governs nothing.
+    malformed("Accept").src_both("web -> db:80", SHOP);
+}
+
 #[test]
 fn ex_34_35_a_tier_with_none_but_staged_policies() {
     let idle = example(&[idle(sgnp, "stg", "security", "1")]);
@@ -446,6 +467,29 @@ fn ex_46_staged_at_the_source_alone() {
 }
 
 #[test]
+fn ex_47_a_staged_allow_is_judged_from_the_other_ends_record_where_its_own_is_missing() {
+    let opened =
+        snp("shop/open", "{order: 1, selector: app == 'db', types: [Ingress], ingress: [{action: Allow}]}");
+    let at_dest = example(&[db_in(), opened.clone()]);
+    at_dest.dst("web -> db:80", "0|default|np:shop/db-in|deny|-1", "0|default|snp:shop/open|allow|0");
+    // The packet never reached the destination, of which the source's record tells enough.
+    let at_source =
+        example(&[np("shop/egress-none", "{selector: app == 'web', types: [Egress]}"), db_in(), opened]);
+    at_source.src_both("web -> db:80", "0|default|np:shop/egress-none|deny|-1");
+    at_source.dst("web -> db:80", "0|default|np:shop/db-in|deny|-1", "0|default|snp:shop/open|allow|0");
+}
+
+#[test]
+fn ex_48_a_profile_that_denies_and_one_that_does_not_match() {
+    let with = |rule: &str| {
+        let spec = format!("{{ingress: [{rule}]}}");
+        example(&[object("Profile", "closed", &spec), uplink("[closed]")])
+    };
+    with("{action: Deny}").dst_both("web -> hep:uplink:80", "0|__PROFILE__|pro:closed|deny|0");
+    with("{action: Allow, protocol: UDP}").dst_both("web -> hep:uplink:80", "");
+}
+
+#[test]
 fn ex_49_50_51_where_data_plane_and_checker_part() {
     let with = |rules: &str| {
         example(&[np("shop/p", &format!("{{selector: app == 'db', types: [Ingress], ingress: [{rules}]}}"))])
@@ -467,6 +511,18 @@ fn ex_53_54_denied_at_the_source_and_at_the_destination() {
     let it = example(&[np("shop/egress-none", "{selector: app == 'web', types: [Egress]}"), db_in()]);
     it.src_both("web -> db:80", "0|default|np:shop/egress-none|deny|-1");
     denied(&it, "web -> db:80", "np:shop/db-in");
+}
+
+#[test]
+fn ex_61_all_beside_a_namespace_selector_leaves_hosts_out() {
+    let it = example(&[
+        gnp("g", "{selector: all(), namespaceSelector: env == 'prod', types: [Ingress]}"),
+        uplink("[projectcalico-default-allow]"),
+    ]);
+    denied(&it, "job -> db:80", "gnp:g");
+    it.dst_both("web -> job:80", OPS);
+    // Its label `env: prod` is a host's own, not that of a namespace.
+    it.dst_both("web -> hep:uplink:80", "0|__PROFILE__|pro:projectcalico-default-allow|allow|0");
 }
 
 #[test]
@@ -534,4 +590,141 @@ fn ex_78_a_staged_kubernetes_policy_without_types_governs_ingress() {
     )]);
     it.src_both("web -> 8.8.8.8:80", SHOP);
     it.dst("db -> web:80", SHOP, "0|default|sknp:shop/k|deny|-1");
+}
+
+#[test]
+fn ex_69_an_address_of_ipv6_in_no_set_matches_prefixes_alone() {
+    let it = example(&[np(
+        "shop/p",
+        "{selector: app == 'web', types: [Egress], egress: [{action: Allow, destination: {nets: ['fd00::/8']}}, {action: \
+         Deny, destination: {namespaceSelector: global()}}]}",
+    )]);
+    it.src_both("web -> fd00::8:80", "0|default|np:shop/p|allow|0");
+    it.src_both("web -> 2001:db8::5:80", "0|default|np:shop/p|deny|-1");
+}
+
+/// A host endpoint for a node's way out, with some profiles.
+fn uplink(profiles: &str) -> String {
+    format!(
+        "apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {{name: uplink, labels: {{role: edge, env: \
+         prod}}}}\nspec: {{node: node-1, interfaceName: eth0, expectedIPs: [172.18.0.2], profiles: {profiles}}}\n"
+    )
+}
+
+#[test]
+fn ex_71_what_goes_through_a_host_meets_the_policies_that_apply_on_forward() {
+    let fwd = gnp(
+        "fwd",
+        "{applyOnForward: true, types: [Ingress], selector: role == 'edge', ingress: [{action: Deny, source: {nets: \
+         [198.51.100.7/32]}}, {action: Allow}]}",
+    );
+    let it = example(&[uplink("[]"), fwd]);
+    it.through("uplink", "198.51.100.7 -> db:80", "deny", "0|default|gnp:fwd|deny|0");
+    it.through("uplink", "8.8.8.8 -> db:80", "allow", "0|default|gnp:fwd|allow|1");
+    // The policy stands in the host's own list too; the pod knows nothing of it.
+    it.dst_both("198.51.100.7 -> hep:uplink:80", "0|default|gnp:fwd|deny|0");
+    it.dst_both("198.51.100.7 -> db:80", SHOP);
+    let closed = gnp("closed", "{types: [Ingress, Egress], selector: role == 'edge'}");
+    let without = example(&[uplink("[]"), closed]);
+    without.through("uplink", "198.51.100.7 -> db:80", "allow", "");
+    denied(&without, "198.51.100.7 -> hep:uplink:80", "gnp:closed");
+    // Where a policy applies on forward its tier has an end, but no failsafe port: that is the pod's port.
+    let ended = example(&[
+        uplink("[]"),
+        gnp(
+            "fwd",
+            "{applyOnForward: true, types: [Ingress], selector: role == 'edge', ingress: [{action: Allow, protocol: UDP}]}",
+        ),
+    ]);
+    ended.through("uplink", "8.8.8.8 -> db:22", "deny", "0|default|gnp:fwd|deny|-1");
+    let passed = gnp(
+        "fwd",
+        "{applyOnForward: true, types: [Ingress], selector: role == 'edge', ingress: [{action: Pass}]}",
+    );
+    let passed = example(&[uplink("[]"), passed]);
+    passed.through("uplink", "8.8.8.8 -> db:80", "allow", "0|default|gnp:fwd|pass|0");
+}
+
+#[test]
+fn ex_72_what_an_untracked_policy_leaves_goes_on_to_the_normal_tiers() {
+    let untracked = gnp(
+        "dns",
+        "{doNotTrack: true, applyOnForward: true, types: [Ingress], selector: role == 'edge', ingress: [{action: Allow, \
+         protocol: UDP, source: {selector: zone == 'corp'}, destination: {ports: [53]}}]}",
+    );
+    let ssh = gnp(
+        "web",
+        "{order: 1, types: [Ingress, Egress], selector: role == 'edge', ingress: [{action: Allow, protocol: TCP, \
+         destination: {ports: [80]}}]}",
+    );
+    let it = example(&[uplink("[]"), untracked, ssh]);
+    it.dst_both("udp 203.0.113.9 -> hep:uplink:53", "0|default|gnp:dns|allow|0");
+    it.dst_both("203.0.113.9 -> hep:uplink:80", "0|default|gnp:web|allow|0");
+    denied(&it, "udp 8.8.8.8 -> hep:uplink:53", "gnp:web");
+    // A reply is not known as one: it is judged like any packet that goes out.
+    it.src_both("udp hep:uplink -> 203.0.113.9:40000", "0|default|gnp:web|deny|-1");
+    it.dst_both("udp 203.0.113.9 -> db:53", SHOP);
+}
+
+#[test]
+fn ex_73_before_translation_the_node_port_counts_which_no_record_has() {
+    let node_port = gnp(
+        "nodeport",
+        "{preDNAT: true, applyOnForward: true, types: [Ingress], selector: role == 'edge', ingress: [{action: Deny, \
+         protocol: TCP, source: {nets: [8.8.8.8/32]}, destination: {ports: [30080]}}]}",
+    );
+    let it = example(&[uplink("[projectcalico-default-allow]"), node_port]);
+    // What was called before is not known of a translated connection, but it hangs on that alone.
+    let open = "undetermined for want of destination address, destination port";
+    it.through("uplink", "8.8.8.8 -> db:5432", "undetermined", open);
+    it.through("uplink", "203.0.113.9 -> db:5432", "allow", "");
+    it.through("uplink", "udp 8.8.8.8 -> db:5432", "allow", "");
+    // A policy of the pod names the pod's port.
+    it.dst_both("8.8.8.8 -> db:5432", SHOP);
+}
+
+#[test]
+fn ex_74_failsafe_ports_of_a_host_stay_open() {
+    let it = example(&[
+        uplink("[]"),
+        gnp("closed", "{types: [Ingress, Egress], selector: role == 'edge'}"),
+        gnp("pods", "{types: [Ingress, Egress], namespaceSelector: all()}"),
+    ]);
+    it.opens(Direction::Ingress, "8.8.8.8 -> hep:uplink:22")
+        .opens(Direction::Egress, "udp hep:uplink -> 8.8.8.8:53");
+    denied(&it, "8.8.8.8 -> hep:uplink:23", "gnp:closed");
+    denied(&it, "udp 8.8.8.8 -> hep:uplink:53", "gnp:closed");
+    denied(&it, "8.8.8.8 -> db:22", "gnp:pods");
+}
+
+#[test]
+fn ex_75_a_host_has_no_pending_verdict_of_its_own() {
+    let it = example(&[
+        uplink("[projectcalico-default-allow]"),
+        sgnp("stg", "{types: [Ingress], selector: role == 'edge'}"),
+    ]);
+    it.dst_both("8.8.8.8 -> hep:uplink:80", "0|__PROFILE__|pro:projectcalico-default-allow|allow|0");
+}
+
+#[test]
+fn ex_76_a_profile_that_does_not_exist_denies() {
+    let denies = "0|__PROFILE__|pro:gone|deny|0";
+    // The checker skips it, and denies at the end of the profiles.
+    example(&[uplink("[gone]")]).dst("web -> hep:uplink:80", denies, "");
+    let opened = "0|__PROFILE__|pro:kns.shop|allow|0";
+    example(&[uplink("[kns.shop, gone]")]).dst_both("web -> hep:uplink:80", opened);
+}
+
+#[test]
+fn ex_58_80_both_generations_of_policy_strings_name_one_policy() {
+    let owner = |text: &str| parse_hit(text).expect("a hit").owner;
+    assert_eq!(owner("0|default|shop/default.staged:dd|deny|-1"), owner("0|default|snp:shop/dd|deny|-1"));
+    assert_eq!(
+        owner("1|default|shop/staged:knp.default.web|deny|3"),
+        owner("1|default|sknp:shop/web|deny|3")
+    );
+    assert_eq!(owner("4|tierName|tierName.policyName|allow|-"), owner("4|tierName|gnp:policyName|allow|0"));
+    assert_eq!(owner("1|__PROFILE__|__PROFILE__.kns.shop|allow|0"), owner(&SHOP.replacen('0', "1", 1)));
+    // A name that still has the tier in front of it, in the newer form, is another name.
+    assert_ne!(owner("0|default|np:shop/default.dd|allow|0"), owner("0|default|np:shop/dd|allow|0"));
 }

@@ -118,13 +118,18 @@ fn tier(
             TierEnd::FallThrough => None,
         },
         exists: tier.end != TierEnd::Dangling,
-        policies: tier.policies.iter().filter_map(|it| policy(case, connection, it, judgement)).collect(),
+        policies: tier
+            .policies
+            .iter()
+            .filter_map(|it| policy(case, connection, tier, it, judgement))
+            .collect(),
     }
 }
 
 fn policy(
     case: &Case<'_>,
     connection: &Connection<'_>,
+    tier: &PlannedTier,
     planned: &PlannedPolicy,
     judgement: &Judgement,
 ) -> Option<PolicyExplanation> {
@@ -138,11 +143,16 @@ fn policy(
     let rules = rules
         .map(|((rule, compiled), index)| {
             let (mut matches, mut reasons) = (Truth::True, Vec::new());
-            compiled.each_part(&facts, switches, |part, holds| {
+            let see = |part, holds| {
                 matches = matches.and(holds);
                 reasons.push(Reason { part, holds, text: reason(part, holds, rule, namespace, connection) });
                 true
-            });
+            };
+            if tier.is_untranslated {
+                compiled.each_part_untranslated(&facts, switches, see);
+            } else {
+                compiled.each_part(&facts, switches, see);
+            }
             RuleExplanation { index, action: rule.action, matches, reasons }
         })
         .collect();

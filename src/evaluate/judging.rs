@@ -75,7 +75,7 @@ impl<'a> Case<'a> {
 
     /// Tells whether what is pending can differ from what is enforced.
     fn has_pending(&self) -> bool {
-        let is_host = matches!(self.owner(), Owner::Host(_) | Owner::UnknownHost);
+        let is_host = matches!(self.owner(), Owner::Host(_) | Owner::UnknownHost | Owner::Forwarded);
         self.plan.has_staged && !(is_host && self.programs.switches().hosts_not_pending)
     }
 
@@ -128,6 +128,8 @@ impl<'a> Case<'a> {
             Answer::Deny
         };
         let count = match answer {
+            // Calico publishes no part of a trace that ended in an error.
+            Answer::Undetermined(_) if found.is_error => 0,
             Answer::Undetermined(_) => found.hits_before_doubt.unwrap_or(usize::MAX),
             Answer::Allow | Answer::Deny => usize::MAX,
         };
@@ -155,7 +157,7 @@ impl<'a> Case<'a> {
         match self.owner() {
             Owner::Pod(namespace) => Some(Name::from(format!("kns.{namespace}"))),
             Owner::Host(profiles) => profiles.get(usize::try_from(place).ok()?).cloned(),
-            Owner::UnknownHost | Owner::Nobody => None,
+            Owner::UnknownHost | Owner::Forwarded | Owner::Nobody => None,
         }
     }
 
@@ -169,7 +171,7 @@ impl<'a> Case<'a> {
         }
         let last = match self.owner() {
             Owner::Host(profiles) => profiles.last().cloned(),
-            Owner::Pod(_) | Owner::UnknownHost | Owner::Nobody => None,
+            Owner::Pod(_) | Owner::UnknownHost | Owner::Forwarded | Owner::Nobody => None,
         };
         let owner = HitOwner::Profile(last.unwrap_or_else(|| Name::from("")));
         RuleRef { owner, direction, rule: RuleIndex::Unknown }

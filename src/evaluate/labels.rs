@@ -8,6 +8,9 @@ use super::verdict::Missing;
 use crate::model::{LabelSet, Name};
 use crate::policy::selector::Node;
 
+/// The label that every cluster gives a namespace.
+const METADATA_NAME: &str = "kubernetes.io/metadata.name";
+
 /// What is known of one label.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lookup<'a> {
@@ -111,7 +114,15 @@ impl Group {
     pub(super) fn of_unknown_namespace(name: &Name) -> Self {
         let mut group = Self::open(Missing::SOURCE_NAMESPACE);
         group.set(OWN_NAME, Value::Known(name.clone()));
-        group.set("kubernetes.io/metadata.name", Value::Known(name.clone()));
+        group.set(METADATA_NAME, Value::Known(name.clone()));
+        group
+    }
+
+    /// Returns what is known of the labels of a namespace that nothing names: that it has a name.
+    pub(super) fn of_unnamed_namespace() -> Self {
+        let mut group = Self::open(Missing::SOURCE_NAMESPACE);
+        group.set(OWN_NAME, Value::Present(Missing::SOURCE_NAMESPACE));
+        group.set(METADATA_NAME, Value::Present(Missing::SOURCE_NAMESPACE));
         group
     }
 
@@ -132,15 +143,16 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// Returns the labels of a pod. Where `own` is nothing they are not known.
+    /// Returns the labels of a pod. Where `own` or `namespace` is nothing they are not known.
     pub(super) fn of_workload(
         own: Option<&LabelSet>,
-        namespace: &Name,
+        namespace: Option<&Name>,
         namespace_labels: Arc<Group>,
         account: Option<(&Name, Arc<Group>)>,
     ) -> Self {
         let mut group = own_group(own);
-        group.set(NAMESPACE, Value::Known(namespace.clone()));
+        let known = |it: &Name| Value::Known(it.clone());
+        group.set(NAMESPACE, namespace.map_or(Value::Present(Missing::SOURCE_NAMESPACE), known));
         group.set(ORCHESTRATOR, Value::Known(Name::from("k8s")));
         let account = if let Some((name, labels)) = account {
             group.set(SERVICE_ACCOUNT, Value::Known(name.clone()));

@@ -25,6 +25,7 @@ mod ends;
 #[cfg(test)]
 mod examples;
 mod explain;
+mod forwarded;
 mod judge;
 mod judging;
 mod labels;

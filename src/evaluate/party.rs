@@ -49,6 +49,8 @@ pub(super) enum Owner {
     Host(Vec<Name>),
     /// A host endpoint that the catalog does not have.
     UnknownHost,
+    /// Whoever it is, the traffic goes through a host endpoint, whose policies are asked.
+    Forwarded,
     /// No endpoint that policy applies to.
     Nobody,
 }
@@ -106,13 +108,10 @@ impl<'a> Party<'a> {
 
     fn into_workload(self, endpoint: &Endpoint, pod_networks: &[IpNet]) -> Self {
         let (roster, cluster) = (self.roster, self.cluster);
-        let Some(namespace) = &endpoint.namespace else {
-            // A workload of an orchestrator without namespaces: nothing is known of its policies.
-            return Self { whereabouts: at(endpoint), ..self };
-        };
-        let pods = pods_of(endpoint, namespace, roster, cluster);
+        let pods = pods_of(endpoint, roster, cluster);
         let known: Vec<&'a Workload> = pods.iter().filter_map(|it| cluster.workloads.get(*it)).collect();
         let of_pods: Vec<&'a Labels> = pods.iter().filter_map(|it| roster.workload_labels.get(*it)).collect();
+        let namespace = endpoint.namespace.as_ref().or_else(|| known.first().map(|it| &it.namespace));
         let labels =
             if let Some(own) = &endpoint.labels {
                 let account = own.get(super::compose::SERVICE_ACCOUNT);
@@ -143,7 +142,8 @@ impl<'a> Party<'a> {
             is_member: true,
             whereabouts,
             ports: known.iter().map(|it| it.ports.as_slice()).collect(),
-            owner: Owner::Pod(namespace.clone()),
+            // Of a workload whose record has no namespace it is not known which policies are its own.
+            owner: endpoint.namespace.clone().map_or(Owner::Nobody, Owner::Pod),
             pods,
             ..self
         }
@@ -201,7 +201,7 @@ impl<'a> Party<'a> {
             (None, Some(entry)) => Cow::Borrowed(&entry.labels),
             (own, _) => Cow::Owned(Labels::of_network_set(
                 own.as_ref(),
-                namespace.map(|it| (it, roster.namespace(it))),
+                namespace.map(|it| (it, roster.namespace(Some(it)))),
             )),
         };
         let whereabouts = match (endpoint.address, entry) {
@@ -304,10 +304,11 @@ impl<'a> Party<'a> {
 const HOST_LEN: u8 = u8::MAX;
 
 /// Returns the pods of the catalog that a record's end may be.
-fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Cluster) -> Vec<usize> {
+fn pods_of(endpoint: &Endpoint, roster: &Roster, cluster: &Cluster) -> Vec<usize> {
+    let namespace = endpoint.namespace.as_ref();
     let prefix = endpoint.name.strip_suffix('*').filter(|_| endpoint.name_scope == NameScope::Aggregated);
     if endpoint.name_scope == NameScope::Exact
-        && let Some(pod) = roster.pod(namespace, &endpoint.name)
+        && let Some(pod) = namespace.and_then(|it| roster.pod(it, &endpoint.name))
     {
         return vec![pod];
     }
@@ -315,7 +316,7 @@ fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Clu
     // the address is the pod.
     let is_named = |pod: &Workload| {
         let fits = |prefix: &str| pod.generate_name.as_ref().is_some_and(|it| it.as_str() == prefix);
-        pod.namespace == *namespace && prefix.is_none_or(fits)
+        namespace.is_none_or(|it| pod.namespace == *it) && prefix.is_none_or(fits)
     };
     let at_address = endpoint.address.map(|it| roster.holders(&it)).unwrap_or_default().iter();
     let by_address: Vec<usize> = at_address
@@ -325,10 +326,11 @@ fn pods_of(endpoint: &Endpoint, namespace: &Name, roster: &Roster, cluster: &Clu
         })
         .filter(|idx| cluster.workloads.get(*idx).is_some_and(is_named))
         .collect();
-    if !by_address.is_empty() {
-        return by_address;
+    match (namespace, by_address.as_slice()) {
+        (Some(_), [_, ..]) | (None, [_]) => by_address,
+        (Some(namespace), []) => prefix.map_or_else(Vec::new, |it| roster.replicas(namespace, it).to_vec()),
+        (None, _) => Vec::new(),
     }
-    prefix.map_or_else(Vec::new, |it| roster.replicas(namespace, it).to_vec())
 }
 
 /// Returns where a pod is whose record has no address: at one of the addresses of the pods that it may be, if each of

@@ -1,11 +1,12 @@
 //! Which policies an end's traffic is put through, in order.
 
 use super::class::Class;
+use super::party::Owner;
 use super::programs::Programs;
 use super::truth::Truth;
 use super::verdict::Missing;
 use crate::model::Direction;
-use crate::policy::DefaultAction;
+use crate::policy::{DefaultAction, Policy};
 
 /// One policy that applies, or may apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,9 +61,27 @@ pub(super) enum Chain {
 impl Plan {
     pub(super) fn new(programs: &Programs, class: &Class, direction: Direction) -> Self {
         let is_host = match class.owner {
-            super::party::Owner::Host(_) | super::party::Owner::UnknownHost => true,
-            super::party::Owner::Pod(_) | super::party::Owner::Nobody => false,
+            Owner::Host(_) | Owner::UnknownHost => true,
+            Owner::Pod(_) | Owner::Forwarded | Owner::Nobody => false,
         };
+        Self::of(programs, class, direction, |_, chain| is_host || chain == Chain::Normal)
+    }
+
+    /// Plans for what goes through a host: the first chains see it as they see everything, and behind them stand the
+    /// policies that apply on forward.
+    pub(super) fn forwarded(programs: &Programs, host: &Class, direction: Direction) -> Self {
+        let applies = |it: &Policy| it.global.apply_on_forward;
+        Self::of(programs, host, direction, |policy, chain| {
+            chain != Chain::Normal || programs.written(policy).is_some_and(applies)
+        })
+    }
+
+    fn of(
+        programs: &Programs,
+        class: &Class,
+        direction: Direction,
+        takes: impl Fn(u32, Chain) -> bool,
+    ) -> Self {
         let mut applying: Vec<(Chain, PlannedPolicy)> = Vec::new();
         let mut phantoms = Vec::new();
         for question in class.possible() {
@@ -71,8 +90,9 @@ impl Plan {
                 if !policy.types.governs(direction) {
                     continue;
                 }
-                if policy.chain != Chain::Normal && !is_host {
-                    if !policy.is_staged && class.answer(question) == Truth::True {
+                if !takes(*index, policy.chain) {
+                    let is_phantom = policy.chain != Chain::Normal && !policy.is_staged;
+                    if is_phantom && class.answer(question) == Truth::True {
                         phantoms.push(*index);
                     }
                     continue;

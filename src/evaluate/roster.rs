@@ -101,11 +101,11 @@ impl Roster {
 
     fn add_workloads(&mut self, cluster: &Cluster) {
         for (idx, pod) in cluster.workloads.iter().enumerate() {
-            let account = (&pod.service_account, self.account(&pod.namespace, &pod.service_account));
-            let namespace = self.namespace(&pod.namespace);
+            let account = (&pod.service_account, self.account(Some(&pod.namespace), &pod.service_account));
+            let namespace = self.namespace(Some(&pod.namespace));
             self.workload_labels.push(Labels::of_workload(
                 Some(&pod.labels),
-                &pod.namespace,
+                Some(&pod.namespace),
                 namespace,
                 Some(account),
             ));
@@ -138,7 +138,7 @@ impl Roster {
 
     fn add_sets(&mut self, cluster: &Cluster) {
         for (idx, set) in cluster.network_sets.iter().enumerate() {
-            let namespace = set.namespace.as_ref().map(|it| (it, self.namespace(it)));
+            let namespace = set.namespace.as_ref().map(|it| (it, self.namespace(Some(it))));
             let labels = Labels::of_network_set(Some(&set.labels), namespace);
             let mut nets: Vec<IpNet> = set.nets.iter().map(IpNet::trunc).collect();
             nets.sort_unstable();
@@ -168,7 +168,8 @@ impl Roster {
     }
 
     /// Returns the labels inherited from a namespace; of one that is not known, its name.
-    pub(super) fn namespace(&self, name: &Name) -> Arc<Group> {
+    pub(super) fn namespace(&self, name: Option<&Name>) -> Arc<Group> {
+        let Some(name) = name else { return Arc::new(Group::of_unnamed_namespace()) };
         let known = self.namespaces.get(name).map(Arc::clone);
         known.unwrap_or_else(|| Arc::new(Group::of_unknown_namespace(name)))
     }
@@ -179,8 +180,8 @@ impl Roster {
     }
 
     /// Returns the labels inherited from a service account; of one that is not known, its name.
-    pub(super) fn account(&self, namespace: &Name, name: &Name) -> Arc<Group> {
-        let known = self.accounts.get(&(namespace.clone(), name.clone())).map(Arc::clone);
+    pub(super) fn account(&self, namespace: Option<&Name>, name: &Name) -> Arc<Group> {
+        let known = namespace.and_then(|it| self.accounts.get(&(it.clone(), name.clone()))).map(Arc::clone);
         known.unwrap_or_else(|| Arc::new(Group::of_account(name, None)))
     }
 

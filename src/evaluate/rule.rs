@@ -54,6 +54,28 @@ pub enum Part {
     Domains(Side),
 }
 
+impl Part {
+    /// Returns the end that is asked about; nothing for what is asked of the packet.
+    const fn side(self) -> Option<Side> {
+        match self {
+            Self::Selector(side)
+            | Self::NotSelector(side)
+            | Self::Nets(side)
+            | Self::NotNets(side)
+            | Self::Services(side)
+            | Self::Ports(side)
+            | Self::NotPorts(side)
+            | Self::Domains(side) => Some(side),
+            Self::IpVersion
+            | Self::Protocol
+            | Self::NotProtocol
+            | Self::Icmp
+            | Self::NotIcmp
+            | Self::Http => None,
+        }
+    }
+}
+
 /// A list of ports.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ports {
@@ -161,32 +183,28 @@ impl CompiledRule {
         all
     }
 
-    /// As [`CompiledRule::matches`], for a rule that sees the destination as it was before translation: what it asks
-    /// of address and port there is not known.
+    /// As [`CompiledRule::matches`], for a rule that sees the destination as it was before translation.
     pub(super) fn matches_untranslated(&self, facts: &Facts<'_>, switches: Switches) -> Truth {
         let mut all = Truth::True;
-        self.each_part(facts, switches, |part, truth| {
-            let is_translated = match part {
-                Part::Selector(side)
-                | Part::NotSelector(side)
-                | Part::Nets(side)
-                | Part::NotNets(side)
-                | Part::Services(side)
-                | Part::Ports(side)
-                | Part::NotPorts(side)
-                | Part::Domains(side) => side == Side::Destination,
-                Part::IpVersion
-                | Part::Protocol
-                | Part::NotProtocol
-                | Part::Icmp
-                | Part::NotIcmp
-                | Part::Http => false,
-            };
-            let missing = Missing::DEST_ADDRESS.union(Missing::DEST_PORT);
-            all = all.and(if is_translated { Truth::Unknown(missing) } else { truth });
+        self.each_part_untranslated(facts, switches, |_, truth| {
+            all = all.and(truth);
             all != Truth::False
         });
         all
+    }
+
+    /// As [`CompiledRule::each_part`], for a rule that sees the destination as it was before translation: what it asks
+    /// of it is not known.
+    pub(super) fn each_part_untranslated(
+        &self,
+        facts: &Facts<'_>,
+        switches: Switches,
+        mut see: impl FnMut(Part, Truth) -> bool,
+    ) {
+        self.each_part(facts, switches, |part, truth| {
+            let missing = Missing::DEST_ADDRESS.union(Missing::DEST_PORT);
+            see(part, if part.side() == Some(Side::Destination) { Truth::Unknown(missing) } else { truth })
+        });
     }
 
     /// Calls `see` for every condition that the rule has, the cheap ones first, until it returns false.

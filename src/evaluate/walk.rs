@@ -170,13 +170,20 @@ pub(super) fn walk(
     found.clear();
     let mut walk = Walk { programs, facts, found, has_ended: false, is_main: true };
     match owner {
-        Owner::Pod(_) => {}
-        Owner::Host(_) if is_failsafe(programs, facts) => {
-            walk.found.may_allow = true;
-            plan.tiers.iter().for_each(|it| walk.not_reached(&it.policies, scope));
-            return;
-        }
-        Owner::Host(_) => {}
+        Owner::Pod(_) | Owner::Forwarded => {}
+        Owner::Host(_) => match failsafe(programs, facts) {
+            Truth::True => {
+                walk.found.may_allow = true;
+                plan.tiers.iter().for_each(|it| walk.not_reached(&it.policies, scope));
+                return;
+            }
+            Truth::Unknown(missing) => {
+                walk.doubt(missing);
+                walk.answer(Action::Allow);
+                walk.has_ended = true;
+            }
+            Truth::False => {}
+        },
         Owner::UnknownHost | Owner::Nobody => {
             walk.doubt(Missing::ENDPOINT);
             walk.answer(Action::Allow);
@@ -304,6 +311,7 @@ impl Walk<'_> {
             None => {
                 passage.maybe_present = true;
                 passage.maybe_before |= passage.first.is_none();
+                self.found.is_error |= self.is_error_at(tier);
             }
         }
         None
@@ -388,6 +396,8 @@ impl Walk<'_> {
                 self.hit(Hit { by: Hitter::Profile(0), action: Action::Allow, rule: Some(0), last: 0 });
             }
             Owner::Host(names) => self.host_profiles(names),
+            // No profile stands behind these tiers: what they leave goes on its way.
+            Owner::Forwarded => self.answer(Action::Allow),
             Owner::UnknownHost | Owner::Nobody => {}
         }
     }
@@ -463,11 +473,15 @@ fn implied_profile(programs: &Programs, name: &str) -> Implied {
 }
 
 /// Tells whether a host endpoint's traffic is on a port that no policy can close.
-fn is_failsafe(programs: &Programs, facts: &Facts<'_>) -> bool {
+fn failsafe(programs: &Programs, facts: &Facts<'_>) -> Truth {
     let failsafe = &programs.options().failsafe;
     let open = match facts.direction {
         Direction::Ingress => &failsafe.inbound,
         Direction::Egress => &failsafe.outbound,
     };
-    facts.dest_port.is_some_and(|port| open.contains(&(facts.protocol, port)))
+    match facts.dest_port {
+        Some(port) => Truth::from(open.contains(&(facts.protocol, port))),
+        None if open.iter().any(|it| it.0 == facts.protocol) => Truth::Unknown(Missing::DEST_PORT),
+        None => Truth::False,
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowstage::evaluate::{
     self, Answer, Connection, EndOfTier, IcmpMessage, Options, Programs, Switches, Verdict,
 };
-use flowstage::model::{Direction, Endpoint, EndpointKind, IpAddr, Name, NameScope, Protocol};
+use flowstage::model::{Direction, Endpoint, EndpointKind, IpAddr, Name, NameScope, Protocol, Trace};
 use flowstage::policy::PolicySet;
 
 use super::manifests;
@@ -152,6 +152,33 @@ impl Example {
         self.src(flow, trace, trace)
     }
 
+    /// Checks that an end is open before all policy and profiles, so that nothing leaves a hit.
+    #[track_caller]
+    pub fn opens(&self, direction: Direction, flow: &str) -> &Self {
+        let call = Call::read(flow);
+        let fast = self.data_plane.judge(direction, &call.connection()).enforced;
+        let slow = Reference::new(&self.set, self.slow);
+        let slow = slow.verdict(Scope::Enforced, Charge::Last, direction, &call.connection());
+        let open = Verdict { answer: Answer::Allow, trace: Trace::default() };
+        assert_eq!([fast, slow], [open.clone(), open], "{flow}, {direction}");
+        self
+    }
+
+    /// Checks what a host endpoint does to traffic that comes in and goes through it, on its way to another end.
+    #[track_caller]
+    pub fn through(&self, host: &str, flow: &str, answer: &str, trace: &str) -> &Self {
+        let call = Call::read(flow);
+        let (connection, host) = (call.connection(), Name::from(host));
+        let fast = self.data_plane.judge_forwarded(&host, Direction::Ingress, &connection).enforced;
+        let slow = Reference::new(&self.set, self.slow);
+        let slow = slow.forwarded(&host, Scope::Enforced, Direction::Ingress, &connection);
+        for (who, verdict) in [("fast", fast), ("slow", slow)] {
+            assert_eq!(verdict.answer.as_str(), answer, "{flow} through {host}, {who}");
+            assert_eq!(text(&verdict), trace, "{flow} through {host}, {who}");
+        }
+        self
+    }
+
     #[track_caller]
     fn check(&self, direction: Direction, flow: &str, enforced: &str, pending: &str) -> &Self {
         let call = Call::read(flow);
@@ -206,7 +233,7 @@ impl Call {
             Some((protocol, number)) => (protocol, Some(number.parse().expect("an ICMP type"))),
             None => (protocol, None),
         };
-        let (dest, port) = match dest.split_once(':') {
+        let (dest, port) = match dest.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
             Some((dest, port)) => (dest, Some(port.parse().expect("a port"))),
             None => (dest, None),
         };
@@ -232,6 +259,16 @@ impl Call {
 }
 
 fn end(name: &str) -> Endpoint {
+    if let Some(host) = name.strip_prefix("hep:") {
+        return Endpoint {
+            kind: EndpointKind::Host,
+            namespace: None,
+            name: Name::from(host),
+            name_scope: NameScope::Exact,
+            address: None,
+            labels: None,
+        };
+    }
     let pod = match name {
         "web" => Some(("shop", "10.0.1.10")),
         "db" => Some(("shop", "10.0.1.20")),

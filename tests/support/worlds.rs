@@ -11,6 +11,7 @@ mod policies;
 mod questions;
 mod shrink;
 mod vocabulary;
+mod yaml;
 
 use flowstage::evaluate::{Connection, IcmpMessage};
 use flowstage::model::{Direction, Edge, Endpoint, Protocol};
@@ -69,6 +70,14 @@ impl Question {
             source_port: self.source_port,
             dest_port: self.dest_port,
             icmp: self.icmp,
+        }
+    }
+
+    /// The end that is judged.
+    pub fn subject(&self) -> &Endpoint {
+        match self.direction {
+            Direction::Egress => &self.source,
+            Direction::Ingress => &self.dest,
         }
     }
 

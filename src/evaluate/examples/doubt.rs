@@ -343,3 +343,24 @@ fn a_port_that_was_aggregated_away_leaves_port_rules_open() {
     let judgement = programs.judge(Direction::Ingress, &connection);
     assert_eq!(text(&judgement), "E=P UNDETERMINED (destination port)");
 }
+
+#[test]
+fn a_pod_whose_namespace_is_not_known_may_be_of_any() {
+    let web = Endpoint { namespace: None, ..replicas("shop", "web-*", Some("app=web")) };
+    let g = |rule| vec![policy("gnp", "g").selects("app == 'db'").ingress([rule])];
+    let allowed = "E=P ALLOW 0|default|gnp:g|allow|0";
+    ingress(cluster(), g(allow().from("app == 'web'")), &web, &db(), allowed);
+    ingress(cluster(), g(allow().from("has(projectcalico.org/namespace)")), &web, &db(), allowed);
+    let of_namespace = "E=P UNDETERMINED (source namespace)";
+    ingress(cluster(), p([allow().from("app == 'web'")]), &web, &db(), of_namespace);
+    // An address that one pod has tells the pod, and so its namespace.
+    let at = Endpoint { address: Some("10.0.1.10".parse().unwrap()), ..replicas("shop", "", None) };
+    let at = Endpoint { namespace: None, ..at };
+    ingress(
+        cluster(),
+        p([allow().from("app == 'web'")]),
+        &at,
+        &db(),
+        "E=P ALLOW 0|default|np:shop/p|allow|0",
+    );
+}

@@ -80,6 +80,15 @@ fn failsafe_ports_stay_open() {
 }
 
 #[test]
+fn a_port_that_is_not_known_may_be_failsafe() {
+    let policy = || vec![policy("gnp", "g").selects("role == 'edge'").ingress([])];
+    let expect = "E=P UNDETERMINED (destination port)";
+    check(&Options::default(), &[], policy(), "8.8.8.8 -> hep:node-1 tcp", expect);
+    let closed = "E=P DENY 0|default|gnp:g|deny|-1";
+    check(&Options::default(), &[], policy(), "8.8.8.8 -> hep:node-1 sctp", closed);
+}
+
+#[test]
 fn a_namespace_selector_keeps_hosts_out() {
     let pods = policy("gnp", "g").selects("all()").namespaces("env == 'prod'").ingress([deny()]);
     let open = &["projectcalico-default-allow"];

@@ -92,12 +92,7 @@ fn a_tier_that_does_not_exist_comes_last_and_denies() {
     let dangling = policy("gnp", "d").tier("aaa").ingress([allow().from("app == 'job'")]);
     let first = policy("gnp", "p").ingress([pass()]);
     dst(&[dangling.clone(), first], "web -> db tcp/1", "E=P DENY 0|default|gnp:p|pass|0 1|aaa|gnp:d|deny|-1");
+    // The checker gives up, and then publishes nothing: not even what it has until there.
     let options = Options { mode: crate::evaluate::Mode::Conformance, ..Options::default() };
-    check(
-        &options,
-        &[dangling],
-        Direction::Ingress,
-        "web -> db tcp/1",
-        "E=P UNDETERMINED () 0|aaa|gnp:d|deny|-1",
-    );
+    check(&options, &[dangling], Direction::Ingress, "web -> db tcp/1", "E=P UNDETERMINED ()");
 }

@@ -259,7 +259,8 @@ fn pods_of<'a>(cluster: &'a Cluster, endpoint: &Endpoint) -> Vec<&'a Workload> {
     let by_address = endpoint
         .address
         .map_or(Vec::new(), |address| pods(&|it| it.addresses.contains(&address) && fits(it)));
-    if !by_address.is_empty() {
+    // Without a namespace an address tells the pod where but one has it.
+    if !by_address.is_empty() && (endpoint.namespace.is_some() || by_address.len() == 1) {
         return by_address;
     }
     match endpoint.name.strip_suffix('*') {
@@ -268,6 +269,12 @@ fn pods_of<'a>(cluster: &'a Cluster, endpoint: &Endpoint) -> Vec<&'a Workload> {
         }
         _ => Vec::new(),
     }
+}
+
+/// A host endpoint of the catalog as policies select it.
+pub fn object_of_host(cluster: &Cluster, name: &Name) -> Option<Object> {
+    let host = cluster.host_endpoints.iter().find(|it| it.name == *name)?;
+    Some(Object::host(cluster, Side::Dest, None, Some(host)))
 }
 
 pub fn host_of<'a>(cluster: &'a Cluster, endpoint: &Endpoint) -> Option<&'a HostEndpoint> {

@@ -264,8 +264,10 @@ fn has_port(place: Place<'_>, name: &Name, object: &Object, end: &End<'_>, packe
     }
 }
 
-/// `services`: an endpoint of the Service, of which nothing is known where no endpoints of any are; for the called end, on one of its ports too. Without a namespace nothing
-/// matches. The checker builds no such set for SCTP, and takes a set that it does not have for a match.
+/// `services`: an endpoint of the Service; for the called end, on one of its ports too. Nothing is known of it where
+/// the catalog has no endpoints of any. Without a namespace nothing matches. The checker builds no such set for SCTP.
+/// It takes a set that it does not have for a match, but it has one for every Service that a policy names, if an empty
+/// one, as soon as it has received everything.
 fn in_service(place: Place<'_>, wanted: Option<&ServiceMatch>, end: &End<'_>, packet: &Packet<'_>) -> Truth {
     let Some(wanted) = wanted else { return Truth::True };
     let Some(namespace) = &wanted.namespace else { return Truth::False };
@@ -280,13 +282,8 @@ fn in_service(place: Place<'_>, wanted: Option<&ServiceMatch>, end: &End<'_>, pa
     }
     let asks_port = end.side == Side::Dest && end.port.is_none();
     if place.cluster.services.is_empty() {
-        return match place.mode {
-            Mode::Strict | Mode::Rendered => Truth::all([
-                Truth::Unknown(Missing::PORT_NAMES),
-                if asks_port { Truth::Unknown(end.side.port()) } else { Truth::True },
-            ]),
-            Mode::Conformance => Truth::True,
-        };
+        let asks = if asks_port { Truth::Unknown(end.side.port()) } else { Truth::True };
+        return Truth::all([Truth::Unknown(Missing::PORT_NAMES), asks]);
     }
     if end.side == Side::Dest && place.mode == Mode::Conformance && packet.protocol == Protocol::SCTP {
         return Truth::False;

@@ -6,8 +6,8 @@ use flowstage::model::{
 };
 use flowstage::policy::{PolicySet, Rule, RuleAction};
 
-use super::ends::{End, Packet, host_of};
-use super::walk::{self, Charge, Findings, Mode, Question, Scope, Subject, Tier};
+use super::ends::{End, Packet, host_of, object_of_host};
+use super::walk::{self, Charge, Findings, Mode, Question, Role, Scope, Subject, Tier};
 
 /// The slow evaluator of one policy set.
 #[derive(Clone, Debug)]
@@ -31,6 +31,20 @@ impl<'a> Reference<'a> {
         connection: &Connection<'_>,
     ) -> Verdict {
         self.ask(scope, charge, direction, connection).verdict
+    }
+
+    /// What the host endpoint of this name, through which the connection goes, says with the policies of `scope`.
+    pub fn forwarded(
+        &self,
+        host: &Name,
+        scope: Scope<'_>,
+        direction: Direction,
+        connection: &Connection<'_>,
+    ) -> Verdict {
+        let packet = Packet::new(self.set.cluster(), connection);
+        let host = object_of_host(self.set.cluster(), host).expect("a host endpoint of the catalog");
+        let subject = Subject { role: Role::Forwarder, object: &host, profiles: Vec::new() };
+        walk::answer(self.question(scope, Charge::First, direction, &subject, &packet)).verdict
     }
 
     /// Everything that is said of one end.
@@ -72,20 +86,29 @@ impl<'a> Reference<'a> {
             Direction::Egress => &packet.source,
             Direction::Ingress => &packet.dest,
         };
+        // The checker evaluates pods alone: what is pending at a host is what is enforced.
+        let is_host = end.endpoint.kind == EndpointKind::Host;
+        let scope = match scope {
+            Scope::Pending if is_host && self.mode == Mode::Conformance => Scope::Enforced,
+            other => other,
+        };
         let Some(subject) = self.subject(direction, end) else {
             let answer = Answer::Undetermined(Missing::ENDPOINT);
             return Findings { verdict: Verdict { answer, trace: Trace::default() }, staged: Vec::new() };
         };
-        walk::answer(Question {
-            set: self.set,
-            tiers: &self.tiers,
-            mode: self.mode,
-            charge,
-            scope,
-            direction,
-            subject: &subject,
-            packet: &packet,
-        })
+        walk::answer(self.question(scope, charge, direction, &subject, &packet))
+    }
+
+    fn question<'q>(
+        &'q self,
+        scope: Scope<'q>,
+        charge: Charge,
+        direction: Direction,
+        subject: &'q Subject<'q>,
+        packet: &'q Packet<'q>,
+    ) -> Question<'q> {
+        let Self { set, tiers, mode } = self;
+        Question { set, tiers, mode: *mode, charge, scope, direction, subject, packet }
     }
 
     /// The end whose policies decide; nothing for an end that has none, for a host that the catalog does not have, and
@@ -97,22 +120,38 @@ impl<'a> Reference<'a> {
             EndpointKind::Host => self.host_profiles(direction, end)?,
             EndpointKind::NetworkSet | EndpointKind::Network => return None,
         };
-        Some(Subject { object, profiles })
+        let role = if end.endpoint.kind == EndpointKind::Host { Role::Host } else { Role::Pod };
+        Some(Subject { role, object, profiles })
     }
 
-    /// The profiles that a host endpoint lists. One that does not exist denies.
+    /// The profiles that a host endpoint lists. One that does not exist denies; the checker skips it.
     fn host_profiles(&self, direction: Direction, end: &End<'_>) -> Option<Vec<(Name, Vec<Rule>)>> {
         let cluster = self.set.cluster();
         let host = host_of(cluster, end.endpoint)?;
+        let is_skipped = |name: &Name| self.mode == Mode::Conformance && !self.exists(name);
         let profile = |name: &Name| match cluster.profiles.iter().find(|it| it.name == *name) {
             Some(profile) => match direction {
                 Direction::Ingress => profile.ingress.clone(),
                 Direction::Egress => profile.egress.clone(),
             },
-            None if *name == "projectcalico-default-allow" => vec![everything(Action::Allow)],
+            None if self.allows_all(name) => vec![everything(Action::Allow)],
             None => vec![everything(Action::Deny)],
         };
-        Some(host.profiles.iter().map(|name| (name.clone(), profile(name))).collect())
+        let profiles = host.profiles.iter().filter(|it| !is_skipped(it));
+        Some(profiles.map(|name| (name.clone(), profile(name))).collect())
+    }
+
+    /// Whether there is a profile: one that was written, the one that automatic host endpoints have, or that of a
+    /// namespace.
+    fn exists(&self, profile: &Name) -> bool {
+        let profiles = &self.set.cluster().profiles;
+        self.allows_all(profile) || profiles.iter().any(|it| it.name == *profile)
+    }
+
+    fn allows_all(&self, profile: &Name) -> bool {
+        let namespaces = &self.set.cluster().namespaces;
+        let of_namespace = |name: &str| namespaces.iter().any(|it| it.name.as_str() == name);
+        *profile == "projectcalico-default-allow" || profile.strip_prefix("kns.").is_some_and(of_namespace)
     }
 }
 

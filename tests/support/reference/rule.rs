@@ -2,7 +2,7 @@
 
 use flowstage::evaluate::Missing;
 use flowstage::model::{Name, Protocol};
-use flowstage::policy::{Cluster, HttpMatch, IcmpMatch, Policy, Rule};
+use flowstage::policy::{Cluster, EntityRule, HttpMatch, IcmpMatch, Policy, Rule};
 
 use super::address::{EITHER_ADDRESS, Family};
 use super::ends::{Object, Packet};
@@ -12,6 +12,15 @@ use super::selector;
 use super::truth::Truth;
 use super::walk::Mode;
 
+/// Which addresses and ports a rule sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// The final ones: those of the pod.
+    Final,
+    /// Those that were called, before translation; no record has them.
+    BeforeTranslation,
+}
+
 /// A rule matches when all its conditions hold.
 pub fn matches(
     mode: Mode,
@@ -19,6 +28,7 @@ pub fn matches(
     policy_namespace: Option<&Name>,
     rule: &Rule,
     packet: &Packet<'_>,
+    seen: Seen,
 ) -> Truth {
     let place = Place { mode, cluster, policy_namespace, rule_protocol: rule.protocol };
     let conditions: [&dyn Fn() -> Truth; 7] = [
@@ -28,7 +38,11 @@ pub fn matches(
         &|| of_icmp(mode, rule.not_icmp, packet).map_or(Truth::True, Truth::not),
         &|| of_http(mode, rule.http.as_ref()),
         &|| entity::matches(place, &rule.source, &packet.source, packet),
-        &|| entity::matches(place, &rule.destination, &packet.dest, packet),
+        &|| match seen {
+            Seen::Final => entity::matches(place, &rule.destination, &packet.dest, packet),
+            Seen::BeforeTranslation if rule.destination == EntityRule::default() => Truth::True,
+            Seen::BeforeTranslation => Truth::Unknown(Missing::DEST_ADDRESS.union(Missing::DEST_PORT)),
+        },
     ];
     Truth::all(conditions.into_iter().map(|it| it()))
 }
@@ -126,9 +140,4 @@ pub fn policy_selects(policy: &Policy, subject: &Object) -> Truth {
             selector::selects(it.root(), all_of_account, &|key| subject.account_labels.get(key))
         }),
     ])
-}
-
-/// Whether pods are judged by a policy; those for untracked and for untranslated traffic only concern hosts.
-pub fn applies_to_pods(policy: &Policy) -> bool {
-    !policy.global.do_not_track && !policy.global.pre_dnat
 }

@@ -58,9 +58,62 @@ pub enum Charge {
     Last,
 }
 
+/// What the end whose policies decide is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    Pod,
+    /// A host endpoint, of whose own traffic the question is.
+    Host,
+    /// A host endpoint that the traffic goes through.
+    Forwarder,
+}
+
+/// The lists that the policies of an endpoint are split into. They are visited in this order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum List {
+    /// Before connection tracking.
+    Untracked,
+    /// Before translation.
+    PreDnat,
+    /// What is for the endpoint itself.
+    Normal,
+    /// What goes through it.
+    Forward,
+}
+
+impl Role {
+    /// Pods have but the normal list. What goes through a host does not come to its normal list.
+    fn lists(self) -> &'static [List] {
+        match self {
+            Self::Pod => &[List::Normal],
+            Self::Host => &[List::Untracked, List::PreDnat, List::Normal],
+            Self::Forwarder => &[List::Untracked, List::PreDnat, List::Forward],
+        }
+    }
+}
+
+impl List {
+    fn holds(self, policy: &Policy) -> bool {
+        let flags = &policy.global;
+        let is_late = !flags.do_not_track && !flags.pre_dnat;
+        match self {
+            Self::Untracked => flags.do_not_track,
+            Self::PreDnat => flags.pre_dnat,
+            Self::Normal => is_late,
+            Self::Forward => is_late && flags.apply_on_forward,
+        }
+    }
+
+    /// In the first two lists a tier has no end: what matches nothing falls through.
+    fn has_ends(self) -> bool {
+        matches!(self, Self::Normal | Self::Forward)
+    }
+}
+
 /// The end whose policies decide.
 #[derive(Debug)]
 pub struct Subject<'a> {
+    pub role: Role,
     pub object: &'a Object,
     /// Its profiles by name, each with its rules for the direction.
     pub profiles: Vec<(Name, Vec<Rule>)>,
@@ -70,6 +123,8 @@ pub struct Subject<'a> {
 #[derive(Clone, Debug)]
 pub struct Tier<'a> {
     name: Name,
+    /// Whether there is such a tier, or only policies name it.
+    exists: bool,
     default_action: DefaultAction,
     policies: Vec<(usize, &'a Policy)>,
 }
@@ -104,6 +159,12 @@ pub fn answer(question: Question<'_>) -> Findings {
         assert!(paths.len() < 1 << 20, "a world with too much unknown");
     }
     let first = &paths[0];
+    let staged = staged_results(question, &paths);
+    // The checker publishes nothing where it gives up.
+    if paths.iter().any(|it| it.is_error) {
+        let verdict = Verdict { answer: Answer::Undetermined(Missing::NOTHING), trace: Trace::default() };
+        return Findings { verdict, staged };
+    }
     let is_decided = paths.iter().all(|it| it.is_allowed == first.is_allowed);
     let verdict = match (is_decided, first.is_allowed) {
         (true, true) => Verdict { answer: Answer::Allow, trace: Trace(first.hits.clone()) },
@@ -113,7 +174,7 @@ pub fn answer(question: Question<'_>) -> Findings {
             trace: Trace(first.hits[..first.hits_before_fork].to_vec()),
         },
     };
-    Findings { verdict, staged: staged_results(question, &paths) }
+    Findings { verdict, staged }
 }
 
 /// The turns taken where a condition is Unknown. The first path says no at every one; [`Forks::turn`] goes on to the
@@ -152,6 +213,8 @@ impl Forks {
 #[derive(Debug)]
 struct Path {
     is_allowed: bool,
+    /// Whether the checker would give up.
+    is_error: bool,
     hits: Vec<PolicyHit>,
     hits_before_fork: usize,
     /// What the policies that were asked did; nothing for one that did not select the subject.
@@ -164,18 +227,49 @@ enum End {
     Next,
 }
 
-/// Visits tier after tier, then the profiles.
+/// Visits list after list, tier after tier, then the profiles. A port that is failsafe is open before all of them.
 fn path(question: Question<'_>, forks: &mut Forks) -> Path {
-    let mut path =
-        Path { is_allowed: false, hits: Vec::new(), hits_before_fork: usize::MAX, asked: BTreeMap::new() };
-    for tier in question.tiers {
-        if let End::Decided(is_allowed) = visit_tier(question, tier, forks, &mut path) {
-            path.is_allowed = is_allowed;
-            return finish(path, forks);
+    let mut path = Path {
+        is_allowed: false,
+        is_error: false,
+        hits: Vec::new(),
+        hits_before_fork: usize::MAX,
+        asked: BTreeMap::new(),
+    };
+    let role = question.subject.role;
+    if role == Role::Host && ask(forks, &mut path, is_failsafe(question)) {
+        path.is_allowed = true;
+        return finish(path, forks);
+    }
+    for list in role.lists() {
+        for tier in question.tiers {
+            if let End::Decided(is_allowed) = visit_tier(question, *list, tier, forks, &mut path) {
+                path.is_allowed = is_allowed;
+                return finish(path, forks);
+            }
         }
     }
-    path.is_allowed = visit_profiles(question, forks, &mut path);
+    path.is_allowed = match role {
+        Role::Pod | Role::Host => visit_profiles(question, forks, &mut path),
+        Role::Forwarder => true,
+    };
     finish(path, forks)
+}
+
+/// The ports of a host that no policy closes, by protocol number: those of SSH, DHCP, DNS, BGP, etcd, Typha and the
+/// API server.
+fn is_failsafe(question: Question<'_>) -> Truth {
+    const BOTH: [(u8, u16); 7] = [(6, 179), (6, 2379), (6, 2380), (6, 5473), (6, 6443), (6, 6666), (6, 6667)];
+    let more = match question.direction {
+        Direction::Ingress => [(6, 22), (17, 68)],
+        Direction::Egress => [(17, 53), (17, 67)],
+    };
+    let mut open = BOTH.iter().chain(&more).filter(|(protocol, _)| *protocol == question.packet.protocol.0);
+    match question.packet.dest.port {
+        Some(port) => Truth::of(open.any(|(_, it)| *it == port)),
+        None if open.next().is_some() => Truth::Unknown(Missing::DEST_PORT),
+        None => Truth::False,
+    }
 }
 
 fn finish(mut path: Path, forks: &Forks) -> Path {
@@ -191,15 +285,15 @@ pub fn tiers(set: &PolicySet) -> Vec<Tier<'_>> {
     let mut tiers: Vec<_> =
         set.tiers().iter().map(|it| (it.order, it.name.clone(), it.default_action)).collect();
     tiers.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let mut tiers: Vec<_> = tiers.into_iter().map(|(_, name, action)| (name, action)).collect();
+    let mut tiers: Vec<_> = tiers.into_iter().map(|(_, name, action)| (name, true, action)).collect();
     let mut dangling: Vec<Name> = set.policies().iter().map(|it| it.tier.clone()).collect();
-    dangling.retain(|name| !tiers.iter().any(|(known, _)| known == name));
+    dangling.retain(|name| !tiers.iter().any(|(known, _, _)| known == name));
     dangling.sort();
     dangling.dedup();
-    tiers.extend(dangling.into_iter().map(|name| (name, DefaultAction::Deny)));
-    let with_policies = |(name, default_action)| {
+    tiers.extend(dangling.into_iter().map(|name| (name, false, DefaultAction::Deny)));
+    let with_policies = |(name, exists, default_action)| {
         let policies = policies(set, &name);
-        Tier { name, default_action, policies }
+        Tier { name, exists, default_action, policies }
     };
     tiers.into_iter().map(with_policies).collect()
 }
@@ -221,15 +315,24 @@ fn policies<'a>(set: &'a PolicySet, tier: &Name) -> Vec<(usize, &'a Policy)> {
 
 /// Visits the policies of a tier that govern the direction and select the subject. The first rule that matches decides
 /// or leaves the tier. If none does, and any policy was in scope, the tier's default action applies.
-fn visit_tier(question: Question<'_>, tier: &Tier<'_>, forks: &mut Forks, path: &mut Path) -> End {
+fn visit_tier(
+    question: Question<'_>,
+    list: List,
+    tier: &Tier<'_>,
+    forks: &mut Forks,
+    path: &mut Path,
+) -> End {
+    let gives_up = question.mode == Mode::Conformance && !tier.exists && list.has_ends();
     let mut in_scope: Vec<(usize, &Policy)> = Vec::new();
     let mut hosts_only: Vec<(usize, &Policy)> = Vec::new();
     for (place, policy) in tier.policies.iter().copied() {
         if !question.scope.holds(place, policy) || !policy.types.governs(question.direction) {
             continue;
         }
-        if !rule::applies_to_pods(policy) {
-            hosts_only.push((place, policy));
+        if !list.holds(policy) {
+            if question.subject.role == Role::Pod {
+                hosts_only.push((place, policy));
+            }
             continue;
         }
         if !ask(forks, path, rule::policy_selects(policy, question.subject.object)) {
@@ -238,8 +341,9 @@ fn visit_tier(question: Question<'_>, tier: &Tier<'_>, forks: &mut Forks, path: 
         }
         in_scope.push((place, policy));
         let namespace = policy.id.namespace.as_ref();
-        let hit = first_match(question, namespace, policy.rules(question.direction), forks, path);
+        let hit = first_match(question, list, namespace, policy.rules(question.direction), forks, path);
         let Some((index, action)) = hit else {
+            path.is_error |= gives_up;
             path.asked.insert(place, Some(StagedResult::NoMatch));
             continue;
         };
@@ -257,6 +361,9 @@ fn visit_tier(question: Question<'_>, tier: &Tier<'_>, forks: &mut Forks, path: 
         };
     }
     let Some((place, policy)) = in_scope.first().copied() else { return End::Next };
+    if !list.has_ends() {
+        return End::Next;
+    }
     let policy = match question.charge {
         Charge::First => policy,
         Charge::Last => last_selecting(question, &in_scope, &hosts_only),
@@ -289,6 +396,7 @@ fn last_selecting<'a>(
 /// The first rule that matches and does more than write a log line.
 fn first_match(
     question: Question<'_>,
+    list: List,
     policy_namespace: Option<&Name>,
     rules: &[Rule],
     forks: &mut Forks,
@@ -296,8 +404,9 @@ fn first_match(
 ) -> Option<(u32, Action)> {
     for (index, rule) in (0..).zip(rules) {
         let RuleAction::Terminal(action) = rule.action else { continue };
-        let matches =
-            rule::matches(question.mode, question.set.cluster(), policy_namespace, rule, question.packet);
+        let seen = if list == List::PreDnat { rule::Seen::BeforeTranslation } else { rule::Seen::Final };
+        let cluster = question.set.cluster();
+        let matches = rule::matches(question.mode, cluster, policy_namespace, rule, question.packet, seen);
         if ask(forks, path, matches) {
             return Some((index, action));
         }
@@ -308,7 +417,7 @@ fn first_match(
 /// Visits the profiles: the first rule that matches decides; a pass there is a deny, and so is no match at all.
 fn visit_profiles(question: Question<'_>, forks: &mut Forks, path: &mut Path) -> bool {
     for (name, rules) in &question.subject.profiles {
-        if let Some((index, action)) = first_match(question, None, rules, forks, path) {
+        if let Some((index, action)) = first_match(question, List::Normal, None, rules, forks, path) {
             let action = if action == Action::Allow { Action::Allow } else { Action::Deny };
             let owner = HitOwner::Profile(name.clone());
             path.hits.push(PolicyHit { owner, action, rule: RuleIndex::Rule(index) });
@@ -333,12 +442,13 @@ fn policy_hit(tier: &Name, policy: &Policy, action: Action, rule: RuleIndex) -> 
 /// What each staged policy in scope did on every path; undetermined where the paths differ.
 fn staged_results(question: Question<'_>, paths: &[Path]) -> Vec<(usize, StagedResult)> {
     let mut results = Vec::new();
-    for tier in question.tiers {
+    let lists = question.subject.role.lists().iter();
+    for (list, tier) in lists.flat_map(|list| question.tiers.iter().map(move |tier| (list, tier))) {
         for (place, policy) in tier.policies.iter().copied() {
             let takes_part = policy.id.kind.is_staged()
                 && question.scope.holds(place, policy)
                 && policy.types.governs(question.direction)
-                && rule::applies_to_pods(policy);
+                && list.holds(policy);
             if !takes_part || rule::policy_selects(policy, question.subject.object) == Truth::False {
                 continue;
             }

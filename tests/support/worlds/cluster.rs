@@ -116,10 +116,14 @@ fn network_sets(rng: &mut ChaCha8Rng) -> Vec<NetworkSet> {
 }
 
 fn services(rng: &mut ChaCha8Rng, families: (bool, bool)) -> Vec<ServiceEndpoints> {
+    let mut number = 0;
     some(rng, 2, |rng| ServiceEndpoints {
         namespace: name(rng, &NAMESPACES),
         service: Name::from("svc"),
-        slice: Name::from("svc-1"),
+        slice: {
+            number += 1;
+            Name::from(format!("svc-{number}"))
+        },
         addresses: addresses(rng, families),
         ports: some(rng, 2, |rng| ServicePort {
             name: Name::from(""),
@@ -133,10 +137,12 @@ fn host_endpoints(rng: &mut ChaCha8Rng, families: (bool, bool)) -> Vec<HostEndpo
     let host = |rng: &mut ChaCha8Rng| HostEndpoint {
         name: Name::from("node-a"),
         node: Name::from("a"),
-        interface_name: None,
+        interface_name: Some(Name::from("eth0")),
         labels: labels(rng),
         expected_ips: addresses(rng, families),
-        profiles: some(rng, 2, |rng| name(rng, &["projectcalico-default-allow", "custom", "gone"])),
+        profiles: some(rng, 2, |rng| {
+            name(rng, &["projectcalico-default-allow", "custom", "gone", "kns.shop"])
+        }),
         ports: some(rng, 1, named_port),
     };
     maybe(rng, 0.4, host).into_iter().collect()

@@ -72,8 +72,8 @@ fn policy(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Policy {
     let mut global = GlobalScope::default();
     if matches!(kind, GlobalNetworkPolicy | StagedGlobalNetworkPolicy) {
         global.namespace_selector = maybe(rng, 0.3, |rng| selector(rng, About::Namespaces));
-        global.do_not_track = rng.random_bool(0.04);
-        global.pre_dnat = !global.do_not_track && rng.random_bool(0.04);
+        global.do_not_track = rng.random_bool(0.06);
+        global.pre_dnat = !global.do_not_track && rng.random_bool(0.06);
         global.apply_on_forward = global.do_not_track || global.pre_dnat || rng.random_bool(0.05);
     }
     let types = pick(rng, &[(true, true), (true, false), (false, true), (true, true)]);

@@ -2,20 +2,24 @@
 
 use flowstage::evaluate::IcmpMessage;
 use flowstage::model::{Direction, Endpoint, EndpointKind, IpAddr, LabelSet, Name, NameScope, Protocol};
-use flowstage::policy::{Cluster, Workload};
+use flowstage::policy::{Cluster, HostEndpoint, Workload};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::Question;
-use super::vocabulary::{ACCOUNTS, NAMESPACES, PORTS, address, labels, maybe, name, pick};
+use super::vocabulary::{ACCOUNTS, FAILSAFE_PORTS, NAMESPACES, PORTS, address, labels, maybe, name, pick};
 
 pub fn draw(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Question {
     let is_v4 = rng.random_bool(0.7);
     let direction = pick(rng, &[Direction::Ingress, Direction::Egress]);
-    let subject =
-        if rng.random_bool(0.93) { workload(rng, cluster, is_v4) } else { endpoint(rng, cluster, is_v4) };
+    let subject = match rng.random_range(0..20) {
+        0 => endpoint(rng, cluster, is_v4),
+        1 => host(rng, cluster, is_v4),
+        _ => workload(rng, cluster, is_v4),
+    };
     let peer = endpoint(rng, cluster, is_v4);
+    let is_at_host = subject.kind == EndpointKind::Host;
     let (source, dest) = match direction {
         Direction::Egress => (subject, peer),
         Direction::Ingress => (peer, subject),
@@ -26,9 +30,13 @@ pub fn draw(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Question {
         11..=14 => Protocol::UDP,
         15..=16 => Protocol::SCTP,
         17..=18 => icmp,
+        19 if rng.random_bool(0.2) => Protocol(0),
         _ => Protocol(47),
     };
-    let port = |rng: &mut ChaCha8Rng| maybe(rng, 0.85, |rng| pick(rng, &PORTS));
+    let port = |rng: &mut ChaCha8Rng| {
+        let known: &[u16] = if is_at_host && rng.random_bool(0.3) { &FAILSAFE_PORTS } else { &PORTS };
+        maybe(rng, 0.85, |rng| pick(rng, known))
+    };
     let has_ports = protocol.has_ports();
     Question {
         direction,
@@ -80,6 +88,7 @@ fn workload(rng: &mut ChaCha8Rng, cluster: &Cluster, is_v4: bool) -> Endpoint {
             end.name_scope = NameScope::Aggregated;
             end.address = own;
         }
+        (5, _) if rng.random_bool(0.3) => end.namespace = None,
         _ => {}
     }
     end
@@ -122,7 +131,10 @@ fn free_address(is_v4: bool) -> IpAddr {
 }
 
 fn host(rng: &mut ChaCha8Rng, cluster: &Cluster, is_v4: bool) -> Endpoint {
-    let known = cluster.host_endpoints.first().filter(|_| rng.random_bool(0.8));
+    let fits = |it: &HostEndpoint| {
+        it.expected_ips.is_empty() || it.expected_ips.iter().any(|it| it.is_ipv4() == is_v4)
+    };
+    let known = cluster.host_endpoints.first().filter(|it| fits(it)).filter(|_| rng.random_bool(0.8));
     let addresses = known.map_or(&[] as &[IpAddr], |it| it.expected_ips.as_slice());
     let own = addresses.iter().copied().find(|it| it.is_ipv4() == is_v4);
     Endpoint {

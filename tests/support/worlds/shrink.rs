@@ -65,6 +65,20 @@ fn simpler_worlds(world: &World) -> Vec<World> {
         add(&|it| it.cluster.workloads[idx].addresses.clear());
         add(&|it| it.cluster.workloads[idx].generate_name = None);
     }
+    for idx in 0..world.cluster.host_endpoints.len() {
+        add(&|it| it.cluster.host_endpoints[idx].labels = Default::default());
+        add(&|it| it.cluster.host_endpoints[idx].ports.clear());
+        add(&|it| it.cluster.host_endpoints[idx].profiles.clear());
+        add(&|it| it.cluster.host_endpoints[idx].expected_ips.clear());
+    }
+    for idx in 0..world.cluster.profiles.len() {
+        add(&|it| it.cluster.profiles[idx].labels_to_apply = Default::default());
+        add(&|it| it.cluster.profiles[idx].ingress.clear());
+        add(&|it| it.cluster.profiles[idx].egress.clear());
+    }
+    for idx in 0..world.cluster.namespaces.len() {
+        add(&|it| it.cluster.namespaces[idx].labels = Default::default());
+    }
     simpler
 }
 

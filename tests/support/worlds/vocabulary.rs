@@ -9,6 +9,8 @@ use rand_chacha::ChaCha8Rng;
 pub const NAMESPACES: [&str; 3] = ["shop", "ops", "web"];
 pub const ACCOUNTS: [&str; 3] = ["default", "web-sa", "bot"];
 pub const PORTS: [u16; 5] = [53, 80, 443, 5432, 8080];
+/// Ports that are always open at hosts, in one direction or in both.
+pub const FAILSAFE_PORTS: [u16; 5] = [22, 53, 67, 68, 179];
 pub const PORT_NAMES: [&str; 3] = ["http", "dns", "pg"];
 
 const KEYS: [&str; 4] = ["app", "tier", "zone", "env"];
