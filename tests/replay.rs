@@ -54,6 +54,25 @@ fn what_was_recorded_otherwise_is_told_by_cause() {
 }
 
 #[test]
+fn generated_records_carry_the_traces_of_the_policies_that_they_were_made_for() {
+    let home = tempfile::tempdir().unwrap();
+    let flows = home.path().join("flows.json");
+    let made = flowstage().args(["generate", "--flows", "3000", "-o"]).arg(&flows).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/policies");
+    let output = flowstage()
+        .args(["replay", "--log-level", "error", "--policies"])
+        .arg(policies)
+        .arg("--flows")
+        .arg(&flows)
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let expect = "3000 agree with the traces that were recorded, 0 differ, 0 have none";
+    assert_eq!(err.lines().last(), Some(expect), "{err}");
+}
+
+#[test]
 fn a_broken_policy_is_named_with_its_place() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("broken.yaml");

@@ -46,9 +46,9 @@ const TEXTS_MAX: usize = 16_384;
 /// Edges with their traces that are kept, for edges whose records change between traces.
 const MEMO_MAX: usize = 262_144;
 
-/// Closer looks between two calls of [`Comparing::drain`]. One costs up to a few milliseconds where thousands of
-/// policies name prefixes; so a batch of records waits for them some tenths of a second at worst.
-const LOOKS_MAX: u32 = 64;
+/// Closer looks between two calls of [`Comparing::drain`]. One costs some tenths of a millisecond, and a hundred times
+/// as much where thousands of policies name prefixes; so a batch of records waits for them a second at worst.
+const LOOKS_MAX: u32 = 16;
 
 /// What a record says of its verdict, read once.
 #[derive(Debug)]

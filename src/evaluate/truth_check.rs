@@ -16,7 +16,6 @@
 //! trace is a fact about the connection's first packet, and its labels are those of the interval's end, so around a
 //! change either may be of either side.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -352,9 +351,8 @@ impl TruthCheck {
     /// Tells whether the trace, but for hits of policies that were just changed, is the begin of what either side
     /// says: their sets of addresses are filled bit by bit, and one trace may gather hits of before and of after.
     fn half_way(&self, question: &Question<'_>, before: usize, after: usize) -> bool {
-        let changed = self.changed_policies(before, after);
         let is_kept = |owner: &HitOwner| match owner {
-            HitOwner::Policy { policy, .. } => !changed.contains(policy),
+            HitOwner::Policy { policy, .. } => !self.has_changed(policy, before, after),
             HitOwner::Profile(_) => true,
         };
         let without =
@@ -370,15 +368,13 @@ impl TruthCheck {
         })
     }
 
-    /// Returns the policies that one of two sets has and the other has not, or not so.
-    fn changed_policies(&self, before: usize, after: usize) -> HashSet<PolicyId> {
-        let (Some(old), Some(new)) = (self.eras.get(before), self.eras.get(after)) else {
-            return HashSet::new();
+    /// Tells whether a policy is in one of two sets and not, or not so, in the other.
+    fn has_changed(&self, policy: &PolicyId, before: usize, after: usize) -> bool {
+        let find = |era: usize| {
+            let set = self.eras.get(era).map(|it| it.programs.set());
+            set.and_then(|it| it.policies().iter().find(|it| it.id == *policy))
         };
-        let (old, new) = (old.programs.set().policies(), new.programs.set().policies());
-        let old_only = old.iter().filter(|it| !new.contains(it));
-        let new_only = new.iter().filter(|it| !old.contains(it));
-        old_only.chain(new_only).map(|it| it.id.clone()).collect()
+        find(before) != find(after)
     }
 }
 

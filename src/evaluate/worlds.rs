@@ -4,7 +4,7 @@
 //! type. Each choice is a *world* in which nothing of that is left open. Ends that answer every question of the
 //! policies alike are one, so worlds are few.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::connection::{Connection, IcmpMessage};
 use super::judging::Which;
@@ -12,12 +12,13 @@ use super::programs::Programs;
 use super::verdict::Verdict;
 use super::whereabouts::Family;
 use crate::model::{Edge, Endpoint, EndpointKind, IpAddr, IpNet, NameScope, Protocol};
-use crate::policy::{IcmpMatch, Rule};
+use crate::policy::{IcmpMatch, Rule, Workload};
 
-/// Kinds of an end that are told apart, and worlds that are looked at; what is beyond is left out. A world costs a
-/// walk of some microseconds, once for an edge and a trace, and a recorded trace is nearly always among the first.
-const KINDS_MAX: usize = 512;
-const WORLDS_MAX: usize = 4_096;
+/// Kinds of an end that are told apart, and worlds that are looked at; what is beyond is left out. A world costs up to
+/// a tenth of a millisecond where policies ask thousands of questions, once for an edge and a trace, and a recorded
+/// trace is nearly always among the first.
+const KINDS_MAX: usize = 128;
+const WORLDS_MAX: usize = 1_024;
 
 /// What is put in the place of what a record leaves open. Each includes what stands before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -66,7 +67,7 @@ pub(super) enum Enough {
 fn kinds(programs: &Programs, endpoint: &Endpoint, protocol: Protocol, open: Open) -> Vec<Endpoint> {
     let candidates = match endpoint.kind {
         _ if endpoint.address.is_some() => Vec::new(),
-        EndpointKind::Workload => pods(programs, endpoint),
+        EndpointKind::Workload => pods_apart(programs, endpoint),
         EndpointKind::Host | EndpointKind::NetworkSet | EndpointKind::Network if open >= Open::Addresses => {
             places(programs, endpoint)
         }
@@ -89,18 +90,41 @@ fn kinds(programs: &Programs, endpoint: &Endpoint, protocol: Protocol, open: Ope
     kinds
 }
 
+/// Returns the pods that an end may be, but for those that nothing tells apart from another: thousands of replicas are
+/// a few ranges of addresses.
+fn pods_apart(programs: &Programs, endpoint: &Endpoint) -> Vec<Endpoint> {
+    let roster = programs.roster();
+    let asks_for_services =
+        rules(programs).any(|it| it.source.services.is_some() || it.destination.services.is_some());
+    let mut seen = BTreeSet::new();
+    let party = programs.party(endpoint);
+    let all = party.pods().flat_map(|pod| pod.addresses.iter().map(move |address| (pod, *address)));
+    all.filter(|(pod, address)| {
+        seen.insert((
+            (&pod.labels, &pod.service_account, &pod.ports),
+            (Family::of(address), roster.longest_set_net(*address)),
+            programs.questions().longest_net(*address),
+            (asks_for_services && roster.serves(address)).then_some(*address),
+        ))
+    })
+    .map(|(pod, address)| pod_at(endpoint, pod, address))
+    .collect()
+}
+
+fn pod_at(endpoint: &Endpoint, pod: &Workload, address: IpAddr) -> Endpoint {
+    Endpoint {
+        name: pod.name.clone(),
+        name_scope: NameScope::Exact,
+        address: Some(address),
+        ..endpoint.clone()
+    }
+}
+
 /// Returns the pods that an end may be, each at each of its addresses. Labels stay those of the record.
 pub(super) fn pods(programs: &Programs, endpoint: &Endpoint) -> Vec<Endpoint> {
     let party = programs.party(endpoint);
-    let pods = party.pods().flat_map(|pod| {
-        pod.addresses.iter().map(|address| Endpoint {
-            name: pod.name.clone(),
-            name_scope: NameScope::Exact,
-            address: Some(*address),
-            ..endpoint.clone()
-        })
-    });
-    pods.collect()
+    let pods = party.pods();
+    pods.flat_map(|pod| pod.addresses.iter().map(|address| pod_at(endpoint, pod, *address))).collect()
 }
 
 /// Returns an end at one address of every range that the policies or the network sets tell apart.

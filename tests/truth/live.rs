@@ -100,7 +100,7 @@ fn looks_that_are_due_at_once_are_spread_and_none_is_forgotten() {
     let count = u64::try_from(lines.len()).unwrap();
     let mut before = count;
     let mut offset = 0;
-    for _ in 0..20 {
+    for _ in 0..60 {
         let counts = observe(&mut engine, &lines, offset, usize::MAX);
         offset += i64::try_from(lines.len()).unwrap();
         assert_eq!(all(&counts), count);
