@@ -531,9 +531,9 @@ fn each_mistake_has_one_clear_message() {
         "  order: 20",
         "\torder: 20",
         &expect![[r#"
-        p.yaml:5:2
-        error
-        the YAML does not parse: tabs disallowed within this context (block indentation); a tab stands where only spaces may indent"#]],
+            p.yaml:5:1
+            error
+            the YAML does not parse: tabs disallowed within this context (block indentation); a tab stands where only spaces may indent"#]],
     );
     check_mistake(
         "order: 10",
@@ -564,4 +564,47 @@ fn each_mistake_has_one_clear_message() {
         spec.selecter
         unknown field; did you mean `selector`?"#]],
     );
+}
+
+/// Every subcommand that judges asks the configuration where pods have their addresses.
+#[test]
+fn what_is_supposed_of_pods_is_configured() {
+    let policies = "\
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkSet
+metadata: {name: corp, labels: {zone: corp}}
+spec: {nets: [203.0.113.0/24]}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: not-corp}
+spec:
+  selector: app == 'db'
+  types: [Ingress]
+  ingress: [{action: Deny, source: {selector: zone == 'corp', namespaceSelector: global()}}, {action: Allow}]
+";
+    let flows = record(STRANGER, 5432);
+    let folder =
+        folder(&[("p.yaml", policies), ("flows", &flows), ("none", "policies: {pod_networks: []}\n")]);
+    let said = |line: &str| {
+        let output = flowstage(folder.path()).args(line.split(' ')).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for verb in ["evaluate", "explain"] {
+        let line = format!("{verb} --policies p.yaml --flows flows");
+        let sure = said(&line);
+        assert!(sure.contains("allow") && !sure.contains("undetermined"), "{sure}");
+        for nothing in ["--set policies.pod_networks=", "--config none"] {
+            let unsure = said(&format!("{line} {nothing}"));
+            assert!(unsure.contains("undetermined"), "{nothing}: {unsure}");
+        }
+    }
+    let line = "replay --policies p.yaml --flows flows";
+    let summary = |line: &str| {
+        let output = flowstage(folder.path()).args(line.split(' ')).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(summary(line).contains(" 0 undetermined"), "{}", summary(line));
+    let unsure = summary(&format!("{line} --set policies.pod_networks="));
+    assert!(unsure.contains(" 1 undetermined"), "{unsure}");
 }

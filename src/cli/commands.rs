@@ -9,7 +9,9 @@ use super::{completions, configuration, demo, evaluate, explain, generate, lint,
 /// Rehearses network policies against real flow logs.
 #[derive(Parser, Debug)]
 #[command(name = "flowstage", version, about, long_about = None, subcommand_required = true)]
-#[command(after_help = "Exit codes: 0 fine, 1 failure, 2 wrong use, 3 findings, 4 partly undetermined.")]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 failure, 2 wrong use, 3 findings, 4 records that cannot be read."
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -52,8 +54,8 @@ impl Cli {
             Command::Demo(args) => demo::run(&args, &globals),
             Command::Run(args) => run::run(&args, &globals),
             Command::Replay(args) => replay::run(&args, &globals),
-            Command::Evaluate(args) => evaluate::run(&args),
-            Command::Explain(args) => explain::run(&args),
+            Command::Evaluate(args) => evaluate::run(&args, &globals),
+            Command::Explain(args) => explain::run(&args, &globals),
             Command::Policies(action) => lint::run(&action),
             Command::Generate(args) => generate::run(&args, &globals),
             Command::Config(action) => configuration::run(&action, &globals),

@@ -12,7 +12,7 @@ pub(super) enum Exit {
     Fine,
     /// What was asked for was found.
     Findings,
-    /// A part of the answer is missing.
+    /// Some records could not be read, so a part of the answer is missing.
     Partial,
 }
 

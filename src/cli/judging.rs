@@ -13,6 +13,10 @@ use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Ve
 use crate::model::{Direction, Endpoint, EndpointKind, Flow, PolicyId, Protocol};
 use crate::policy::{Policy, PolicySet, StagedAction};
 
+/// What help says of subcommands that judge.
+pub(super) const SUPPOSED: &str = "A pod whose address no record tells is supposed to be in the networks of \
+    `policies.pod_networks`; --config and --set can give others.";
+
 /// Which policies, and whose rules.
 #[derive(Args, Debug)]
 pub(super) struct Judging {
@@ -63,8 +67,8 @@ impl Judging {
         if self.conformance { Mode::Conformance } else { self.mode }
     }
 
-    /// Reads and compiles the policies. Says on standard error what is hardly meant in them.
-    pub(super) fn load(&self) -> Result<Rehearsal, Complaint> {
+    /// Reads and compiles the policies, by the configured options. Says on standard error what is hardly meant in them.
+    pub(super) fn load(&self, configured: &Options) -> Result<Rehearsal, Complaint> {
         let paths: Vec<PathBuf> = self.policies.iter().chain(&self.cluster).cloned().collect();
         let assembled = policies::load_set(&paths)?;
         for warning in &assembled.warnings {
@@ -75,8 +79,9 @@ impl Judging {
             Mode::Strict | Mode::WhatIf => evaluate::Mode::Strict,
             Mode::Conformance => evaluate::Mode::Conformance,
         };
-        let programs = Programs::compile_with(Arc::clone(&set), Options { mode, ..Options::private_pods() });
-        let candidates = (self.mode() == Mode::WhatIf).then(|| Candidates::new(set));
+        let options = Options { mode, ..configured.clone() };
+        let programs = Programs::compile_with(Arc::clone(&set), options.clone());
+        let candidates = (self.mode() == Mode::WhatIf).then(|| Candidates::new(set, options));
         Ok(Rehearsal { programs, candidates })
     }
 }
@@ -102,6 +107,7 @@ impl Rehearsal {
 #[derive(Debug)]
 struct Candidates {
     set: Arc<PolicySet>,
+    options: Options,
     policies: Vec<Policy>,
     /// All of them in force.
     all: Programs,
@@ -110,7 +116,7 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn new(set: Arc<PolicySet>) -> Self {
+    fn new(set: Arc<PolicySet>, options: Options) -> Self {
         let policies: Vec<Policy> = set
             .policies()
             .iter()
@@ -118,8 +124,8 @@ impl Candidates {
             .cloned()
             .collect();
         let alone = policies.iter().map(|_| OnceCell::new()).collect();
-        let all = compile(&set, &policies);
-        Self { set, policies, all, alone }
+        let all = compile(&set, &policies, options.clone());
+        Self { set, options, policies, all, alone }
     }
 
     /// Returns the candidates that each alone would deny; where none does, some that would together, of which none can
@@ -129,7 +135,11 @@ impl Candidates {
         let each = self.policies.iter().zip(&self.alone);
         let alone: Vec<PolicyId> = each
             .filter(|(policy, programs)| {
-                denies(programs.get_or_init(|| compile(&self.set, std::slice::from_ref(policy))))
+                denies(
+                    programs.get_or_init(|| {
+                        compile(&self.set, std::slice::from_ref(policy), self.options.clone())
+                    }),
+                )
             })
             .map(|(policy, _)| policy.id.clone())
             .collect();
@@ -139,7 +149,7 @@ impl Candidates {
         let mut together = self.policies.clone();
         for policy in &self.policies {
             let rest: Vec<Policy> = together.iter().filter(|it| it.id != policy.id).cloned().collect();
-            if denies(&compile(&self.set, &rest)) {
+            if denies(&compile(&self.set, &rest, self.options.clone())) {
                 together = rest;
             }
         }
@@ -148,8 +158,8 @@ impl Candidates {
 }
 
 /// Compiles what would be in force with some candidates.
-fn compile(set: &PolicySet, some: &[Policy]) -> Programs {
-    Programs::compile_with(Arc::new(what_if(set, some, &[])), Options::private_pods())
+fn compile(set: &PolicySet, some: &[Policy], options: Options) -> Programs {
+    Programs::compile_with(Arc::new(what_if(set, some, &[])), options)
 }
 
 /// A flow as the evaluator is asked about it, whichever end reported it.

@@ -9,8 +9,11 @@ use crate::evaluate::{Options, Programs};
 use crate::generate::DEMO_MANIFESTS;
 use crate::manifest::{Assembled, assemble};
 
+/// Refused objects that are named one by one.
+const REFUSED_MAX: usize = 20;
+
 /// Compiles the policies of a folder or file; without one, those of the demonstration, which are built in.
-pub(super) fn load(path: Option<&Path>) -> Result<Arc<Programs>, Complaint> {
+pub(super) fn load(path: Option<&Path>, options: Options) -> Result<Arc<Programs>, Complaint> {
     let gathered = match path {
         Some(path) => gather_some(&[path.to_owned()])?,
         None => {
@@ -21,7 +24,7 @@ pub(super) fn load(path: Option<&Path>) -> Result<Arc<Programs>, Complaint> {
             gathered
         }
     };
-    Ok(Arc::new(Programs::compile_with(Arc::new(assembled(gathered)?.set), Options::private_pods())))
+    Ok(Arc::new(Programs::compile_with(Arc::new(assembled(gathered)?.set), options)))
 }
 
 /// Reads the policies and cluster objects of folders and files, as one set.
@@ -66,6 +69,11 @@ fn assembled(gathered: Gathered) -> Result<Assembled, Complaint> {
 }
 
 fn refused(errors: impl Iterator<Item = String>) -> Complaint {
-    let lines: Vec<String> = errors.collect();
+    let mut lines: Vec<String> = errors.collect();
+    let more = lines.len().saturating_sub(REFUSED_MAX);
+    if more > 0 {
+        lines.truncate(REFUSED_MAX);
+        lines.push(format!("and {more} more; `flowstage policies lint` lists them all"));
+    }
     Complaint::usage("the policies are not sound").caused_by(lines.join("\n"))
 }

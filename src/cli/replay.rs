@@ -22,6 +22,7 @@ use crate::telemetry::{Health, Metrics};
 
 /// Replay flow records from files against a folder of policies.
 #[derive(ClapArgs, Debug)]
+#[command(after_help = super::judging::SUPPOSED)]
 pub(super) struct Args {
     /// A folder or file of policies, namespaces and other manifests
     #[arg(long, value_name = "PATH")]
@@ -56,7 +57,7 @@ enum FailOn {
 pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let loaded = globals.load()?;
     Globals::init_logging(&loaded)?;
-    let programs = policies::load(Some(&args.policies))?;
+    let programs = policies::load(Some(&args.policies), loaded.config.evaluation())?;
     let consumer = FileConsumer::open(args.flows.clone(), RECORD_BYTES_MAX).map_err(|source| {
         Complaint::failure("the flows cannot be read")
             .caused_by(source)

@@ -1,9 +1,10 @@
 //! From the objects of all files to one policy set.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster_policy::{ADMIN_TIER, BASELINE_TIER};
 use super::error::{Error, Warning};
+use super::nearest::nearest;
 use super::object::{Identity, Item, Object};
 use super::revision;
 use crate::model::Name;
@@ -95,7 +96,7 @@ fn admin_tiers() -> [Tier; 2] {
 
 /// Finds policies in tiers that do not exist.
 fn dangling(objects: &BTreeMap<Identity, Object>) -> Vec<Warning> {
-    let mut known: HashSet<Name> =
+    let mut known: BTreeSet<Name> =
         Tier::built_in().into_iter().chain(admin_tiers()).map(|it| it.name).collect();
     known.extend(objects.values().filter_map(|it| match &it.item {
         Item::Tier(tier) => Some(tier.name.clone()),
@@ -116,12 +117,14 @@ fn dangling(objects: &BTreeMap<Identity, Object>) -> Vec<Warning> {
             continue;
         }
         let namespace = policy.id.namespace.as_ref().map(|it| format!("{it}/")).unwrap_or_default();
+        let meant = nearest(&policy.tier, known.iter().map(Name::as_str));
+        let meant = meant.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
         warnings.push(Warning {
             place: place.clone(),
             object: Some(Name::from(format!("{kind} {namespace}{}", policy.id.name))),
             path: "spec.tier".to_owned(),
             cause: format!(
-                "the tier `{}` does not exist; the policy is evaluated last, and its tier ends in deny",
+                "the tier `{}` does not exist; the policy is evaluated last, and its tier ends in deny{meant}",
                 policy.tier
             ),
         });

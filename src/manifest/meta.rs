@@ -94,7 +94,11 @@ pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, spec: MetaSpec) -> O
     if let (Some(namespace), Some(namespace_at)) = (namespace, &namespace_at)
         && !is_dns_label(namespace)
     {
-        cx.error(namespace_at, format!("`{}` is no name of a namespace", shown(namespace)));
+        cx.error_hint(
+            namespace_at,
+            format!("`{}` is no name of a namespace", shown(namespace)),
+            "one is of lower-case letters, digits and `-`",
+        );
     }
     let mut meta = Meta {
         name: Name::from(name),

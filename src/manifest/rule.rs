@@ -198,14 +198,18 @@ fn annotations(cx: &mut Context, at: &Field<'_>) -> Vec<(String, String)> {
     annotations
 }
 
-/// The data plane renders a rule with `notNets` only for the family of its prefixes.
+/// Of the other family than that of its `notNets` Felix renders no rule at all; the checker, and verdicts as they are
+/// computed here, find every address of it outside of the prefixes.
 fn warn_one_family(cx: &mut Context, at: &Field<'_>, rule: &Rule) {
     let ends = [&rule.source, &rule.destination];
     let nets = ends.iter().any(|it| !it.nets.is_empty());
     let Some(first) = ends.iter().find_map(|it| it.not_nets.first()) else { return };
     if rule.ip_version.is_none() && !nets {
         let (own, other) = if first.addr().is_ipv4() { (4, 6) } else { (6, 4) };
-        cx.warn(at, format!("a rule with IPv{own} prefixes in `notNets` never matches IPv{other}"));
+        cx.warn(at, format!(
+            "all prefixes in `notNets` are IPv{own}: the rule matches any IPv{other} address here and in Calico's pending \
+             traces, while Felix leaves it out for IPv{other}"
+        ));
     }
 }
 

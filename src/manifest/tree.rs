@@ -93,8 +93,11 @@ fn too_deep() -> String {
     format!("the document nests deeper than {DEPTH_MAX} levels")
 }
 
+/// Lines behind an error that are searched for its tab.
+const TAB_LINES_MAX: usize = 100;
+
 fn syntax_error(text: &str, error: &granit_parser::ScanError) -> SyntaxError {
-    let (line, column) = (error.marker().line(), error.marker().col() + 1);
+    let (mut line, mut column) = (error.marker().line(), error.marker().col() + 1);
     let tab_before = |line: &str| line.trim_start_matches(' ').starts_with('\t');
     let tabbed = matches!(
         error.kind(),
@@ -104,6 +107,11 @@ fn syntax_error(text: &str, error: &granit_parser::ScanError) -> SyntaxError {
             | ErrorKind::TabInPlainScalar
             | ErrorKind::TabAtBlockScalarStart
     ) || text.lines().nth(line.saturating_sub(1)).is_some_and(tab_before);
+    // The parser says where the text began that the tab broke.
+    let broken = text.lines().zip(1..).skip(line.saturating_sub(1)).take(TAB_LINES_MAX);
+    if tabbed && let Some((found, at)) = broken.into_iter().find(|(it, _)| tab_before(it)) {
+        (line, column) = (at, found.len() - found.trim_start_matches(' ').len() + 1);
+    }
     let cause = match error.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(),
         _ => format!("the YAML does not parse: {}", error.info()),

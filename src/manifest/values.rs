@@ -257,6 +257,7 @@ pub(super) fn bounded<'t>(
 ) -> Vec<Field<'t>> {
     let Some(at) = fields.take(key) else { return Vec::new() };
     let items = at.list(cx);
-    check_count(cx, &at, key, items.len(), most);
+    let what = if matches!(key, "ingress" | "egress") { format!("{key} rules") } else { key.to_owned() };
+    check_count(cx, &at, &what, items.len(), most);
     items
 }

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
         "warn,librdkafka=error,rdkafka=error".clone_into(&mut log.filter);
     }
     crate::telemetry::init_logging(&log)?;
-    let programs = policies::load(args.policies.as_deref())?;
+    let programs = policies::load(args.policies.as_deref(), loaded.config.evaluation())?;
     let broker = MockCluster::new(1)
         .and_then(|it| it.create_topic(&flows_topic(), PARTITIONS, 1).map(|()| it))
         .map_err(|source| Complaint::failure("the embedded broker cannot be started").caused_by(source))?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::complaint::Exit;
+use super::globals::Globals;
 use super::judging::{Asked, Judging, Rehearsal};
 use super::records::{RecordFormat, Wanted, each_flow};
 use crate::decode::Reject;
@@ -19,6 +20,7 @@ use table::{Csv, Table};
 
 /// Judge flow records one by one, with the traces that lead to each verdict.
 #[derive(ClapArgs, Debug)]
+#[command(after_help = super::judging::SUPPOSED)]
 pub(super) struct Args {
     #[command(flatten)]
     judging: Judging,
@@ -42,8 +44,8 @@ enum OutputFormat {
 }
 
 /// Writes one answer for each record, in their order.
-pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let rehearsal = args.judging.load()?;
+pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let rehearsal = args.judging.load(&globals.load()?.config.evaluation())?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut has_rejects = false;
     let mut each = |write: &mut dyn FnMut(FlowAnswer) -> anyhow::Result<()>| {

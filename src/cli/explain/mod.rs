@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::complaint::{Complaint, Exit};
+use super::globals::Globals;
 use super::judging::{Asked, Judging, Mode};
 use super::records::{RecordFormat, Wanted, each_flow};
 use crate::evaluate::{Explanation, explain};
@@ -16,6 +17,7 @@ use shape::FlowShape;
 
 /// Say why flows are judged as they are: tier by tier, rule by rule.
 #[derive(ClapArgs, Debug)]
+#[command(after_help = super::judging::SUPPOSED)]
 pub(super) struct Args {
     #[command(flatten)]
     judging: Judging,
@@ -40,7 +42,7 @@ enum OutputFormat {
 }
 
 /// Writes an explanation for each end of each flow that is asked for.
-pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     if args.judging.mode() == Mode::WhatIf {
         return Err(Complaint::usage("explanations compare what is enforced with what is pending")
             .remedy(
@@ -48,7 +50,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             )
             .into());
     }
-    let rehearsal = args.judging.load()?;
+    let rehearsal = args.judging.load(&globals.load()?.config.evaluation())?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut has_rejects = false;
     let mut is_found = false;

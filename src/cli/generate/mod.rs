@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
         ("--topic", "kafka.topics.flows", args.topic.as_deref()),
     ])?;
     Globals::init_logging(&loaded)?;
-    let programs = policies::load(args.policies.as_deref())?;
+    let programs = policies::load(args.policies.as_deref(), loaded.config.evaluation())?;
     let settings = args.settings();
     let flows = settings.flows;
     let mut traffic = Traffic::new(settings, verdicts_of(programs))

@@ -375,7 +375,7 @@ fn what_is_hardly_meant_is_warned_of() {
     );
     assert!(
         warnings(&network_policy("ingress: [{action: Deny, source: {notNets: ['fd00::/8']}}]"))
-            .contains("never matches IPv4")
+            .contains("Felix leaves it out for IPv4")
     );
     assert!(warnings(&network_policy("").replace(", namespace: shop", "")).contains("`default` is taken"));
     assert!(

@@ -49,7 +49,7 @@ fn a_policy_of_5000_rules_is_one_error() {
     let rules = "{action: Allow},".repeat(5000);
     refused(
         &network_policy(&format!("ingress: [{rules}]")),
-        "spec.ingress: 5000 ingress, of which at most 1024 are allowed",
+        "spec.ingress: 5000 ingress rules, of which at most 1024 are allowed",
     );
 }
 
