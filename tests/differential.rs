@@ -12,7 +12,7 @@ use std::sync::Arc;
 use flowstage::evaluate::{
     self, Connection, Judge, Judgement, Options, Outcome, Programs, Switches, Verdict,
 };
-use flowstage::model::EndpointKind;
+use flowstage::model::{Endpoint, EndpointKind, LabelSet};
 use flowstage::policy::{Cluster, Order, PolicySet};
 use support::manifests;
 use support::reference::{Mode, Reference, Scope};
@@ -167,6 +167,61 @@ fn compare_forwarded(seed: u64, world: &World, set: &Arc<PolicySet>, questions: 
         }
     }
     count
+}
+
+/// The world after a change of its policies or its cluster.
+fn changed(world: &World, seed: u64) -> World {
+    let mut world = world.clone();
+    let place = |count: usize| usize::try_from(seed / 4).expect("few worlds") % count.max(1);
+    let World { tiers: _, policies, cluster } = &mut world;
+    match seed % 4 {
+        0 if !policies.is_empty() => {
+            let at = place(policies.len());
+            policies.remove(at);
+        }
+        1 if !policies.is_empty() => {
+            let at = place(policies.len());
+            policies[at].ingress.clear();
+        }
+        2 if !cluster.network_sets.is_empty() => {
+            let at = place(cluster.network_sets.len());
+            cluster.network_sets.remove(at);
+        }
+        _ if !cluster.workloads.is_empty() => {
+            let at = place(cluster.workloads.len());
+            cluster.workloads[at].labels = LabelSet::default();
+        }
+        _ => {}
+    }
+    world
+}
+
+#[test]
+fn what_a_change_does_not_touch_is_judged_as_before() {
+    let (mut untouched, mut touched) = (0, 0);
+    for seed in 0..worlds() {
+        let world = World::of(seed);
+        let before = Programs::compile(Arc::new(world.set()));
+        let (after, change) = before.recompile(Arc::new(changed(&world, seed).set().sharing(before.set())));
+        for question in world.questions(seed, QUESTIONS) {
+            let edge = question.edge();
+            let of = |it: &Endpoint| change.touched(&before, &after, it);
+            if of(&edge.subject).as_subject(edge.direction) || of(&edge.peer).as_peer {
+                touched += 1;
+                continue;
+            }
+            untouched += 1;
+            let judge = |programs: &Programs| {
+                let judgement = programs.judge(edge.direction, &Connection::from(&edge));
+                let name = |place: u32| programs.set().policies()[place as usize].id.clone();
+                let staged: Vec<_> = judgement.staged.iter().map(|it| (name(it.policy), it.result)).collect();
+                (staged, Judgement { staged: Vec::new(), ..judgement })
+            };
+            assert_eq!(judge(&before), judge(&after), "seed {seed}: {edge}");
+        }
+    }
+    println!("{untouched} untouched, {touched} touched");
+    assert!(untouched > touched && touched > 0);
 }
 
 /// What a failure prints of the cluster can be read again, by the road of a user's manifests. (So can policies, but

@@ -68,7 +68,7 @@ fn objects_of_every_recorded_world_are_read() {
         for policy in set.policies() {
             let written = manifest::write(policy).unwrap();
             let [object] = &manifest::read(&written, "written").unwrap()[..] else { panic!("{written}") };
-            assert_eq!(object.item, manifest::Item::Policy(Box::new(policy.clone())), "{written}");
+            assert_eq!(object.item, manifest::Item::Policy(Box::new(policy.as_ref().clone())), "{written}");
         }
         worlds += 1;
     }

@@ -166,7 +166,7 @@ fn ports(set: &PolicySet, expected: &Connectivity) -> Vec<u16> {
 fn pieces(set: &PolicySet, expected: &Connectivity) -> Vec<Ipv4Addr> {
     let mut borders: BTreeSet<u32> = expected.borders().collect();
     borders.insert(0);
-    let rules = |it: &Policy| it.ingress.iter().chain(&it.egress).cloned().collect::<Vec<_>>();
+    let rules = |it: &Arc<Policy>| it.ingress.iter().chain(&it.egress).cloned().collect::<Vec<_>>();
     for rule in set.policies().iter().flat_map(rules) {
         for entity in [&rule.source, &rule.destination] {
             for net in entity.nets.iter().chain(&entity.not_nets) {

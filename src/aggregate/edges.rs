@@ -10,7 +10,7 @@ use super::digest::{digest_edge, namespace_hash};
 use super::intern::{EndpointIdx, Interner};
 use super::report::EdgeDigest;
 use super::reporter::Observation;
-use crate::evaluate::JudgementId;
+use crate::evaluate::{JudgementId, Touched};
 use crate::model::{Direction, Edge, Endpoint, Name, Protocol, ServiceRef, ServiceView};
 
 /// An edge by its place in a worker's table.
@@ -132,6 +132,35 @@ impl EdgeTable {
     /// Returns a row to write to.
     pub(crate) fn row_mut(&mut self, idx: EdgeIdx) -> Option<&mut EdgeRow> {
         self.rows.get_mut(idx.0 as usize)
+    }
+
+    /// Counts the rows that were judged in a generation.
+    pub(crate) fn judged_in(&self, generation: u32) -> usize {
+        self.rows.iter().filter(|row| row.judged_in == generation).count()
+    }
+
+    /// Takes rows that were judged in generation `from` into generation `to`, where a change of policies has `touched`
+    /// neither end, and tells the judgements that they `keep`.
+    pub(crate) fn carry_over(
+        &mut self,
+        from: u32,
+        to: u32,
+        touched: impl Fn(&Endpoint) -> Touched,
+        mut keep: impl FnMut(JudgementId),
+    ) {
+        let mut known: Vec<Option<Touched>> = vec![None; self.endpoints.count()];
+        let endpoints = &self.endpoints;
+        let mut touched = |idx: EndpointIdx| {
+            let anew = || endpoints.get(idx).map(|it| touched(it));
+            known.get_mut(idx.0 as usize).and_then(|it| it.or_else(anew).inspect(|found| *it = Some(*found)))
+        };
+        for row in self.rows.iter_mut().filter(|row| row.judged_in == from) {
+            let subject = touched(row.key.subject).is_none_or(|it| it.as_subject(row.key.direction));
+            if !subject && !touched(row.key.peer).is_none_or(|it| it.as_peer) {
+                row.judged_in = to;
+                row.judgement.into_iter().for_each(&mut keep);
+            }
+        }
     }
 
     /// Returns a number that no pane table of this worker had before; 0 is none.

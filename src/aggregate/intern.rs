@@ -72,6 +72,11 @@ impl Interner {
         self.endpoints.get(idx.0 as usize)
     }
 
+    /// Returns how many endpoints are known.
+    pub(super) fn count(&self) -> usize {
+        self.endpoints.len()
+    }
+
     /// Returns how many spellings are held.
     pub(super) fn len(&self) -> usize {
         self.spellings.len()

@@ -121,7 +121,7 @@ impl Candidates {
             .policies()
             .iter()
             .filter(|it| matches!(it.staged_action, Some(StagedAction::Set | StagedAction::Delete)))
-            .cloned()
+            .map(|it| Policy::clone(it))
             .collect();
         let alone = policies.iter().map(|_| OnceCell::new()).collect();
         let all = compile(&set, &policies, options.clone());

@@ -1,13 +1,14 @@
 //! Verdicts on edges, remembered on their rows by policy revision.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::aggregate::{EdgeIdx, EdgeTable, is_overflow};
 use crate::evaluate::{Answer, Judge, Judgement, JudgementId, Missing, Outcome, Programs, Verdict};
-use crate::model::{Direction, Trace};
+use crate::model::{Direction, Endpoint, Trace};
 
-/// Judges by the programs in force. A change of programs begins a new generation, and what rows remember of the old
-/// one is void.
+/// Judges by the programs in force. A change of programs begins a new generation: rows that it does not touch are
+/// taken into it, and what the others remember is void.
 #[derive(Debug)]
 pub(super) struct Judging {
     judge: Judge,
@@ -21,13 +22,30 @@ impl Judging {
         Self { judge: Judge::new(programs), generation: 1, overflow }
     }
 
-    pub(super) fn change(&mut self, programs: Arc<Programs>) {
-        self.judge = Judge::new(programs);
-        self.generation += 1;
+    /// Takes other programs into force. Edges that the change does not touch keep their verdicts, and are not judged
+    /// again. So do judgements that are `counted` and not handed out yet.
+    pub(super) fn change(&mut self, programs: Arc<Programs>, edges: &mut EdgeTable, counted: &[JudgementId]) {
+        let before = Arc::clone(self.judge.programs());
+        let change = programs.change_since(&before);
+        let (old, new) = (self.generation, self.generation + 1);
+        let mut kept: HashSet<JudgementId> = counted.iter().copied().collect();
+        if !change.is_everything() {
+            let touched = |endpoint: &Endpoint| change.touched(&before, &programs, endpoint);
+            edges.carry_over(old, new, touched, |judgement| {
+                kept.insert(judgement);
+            });
+        }
+        self.judge.advance(programs, &change, |it| kept.contains(&it));
+        self.generation = new;
     }
 
     pub(super) fn programs(&self) -> &Arc<Programs> {
         self.judge.programs()
+    }
+
+    /// Counts the edges that have a verdict under the programs in force.
+    pub(super) fn count(&self, edges: &EdgeTable) -> usize {
+        edges.judged_in(self.generation)
     }
 
     /// Returns the verdict on an edge: one compare when it was judged before under these programs. Nothing for an edge

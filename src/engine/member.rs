@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::comparing::{Compared, Comparing, ReadTrace};
 use super::event::{Effect, Event, Ticket};
 use super::judging::Judging;
+use super::observed::Observed;
 use super::tally::{Tallied, Tally};
 use crate::aggregate::{
     Absorbed, DirtySlot, EdgeIdx, EdgeReport, EdgeTable, Encoder, Fold, Folded, Merge, Observation, Pane,
@@ -28,23 +29,6 @@ pub struct Spec {
     pub incarnation: u64,
     /// Bytes after which a message of the partials log is closed.
     pub message_bytes_max: usize,
-}
-
-/// What became of a flow.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Observed {
-    /// It was counted into an edge.
-    Counted,
-    /// It was counted before a restart, and is read again to build what is still open.
-    Repeated,
-    /// It came after its pane was shut.
-    Late,
-    /// Its event time lies too far ahead of the broker's timestamp.
-    Skewed,
-    /// It speaks of no endpoint's policy.
-    Filtered(crate::aggregate::Filtered),
-    /// Its partition is not ours, or its offset was folded before.
-    NotOurs,
 }
 
 /// Folds, merges, judges; decides what is published and what may be committed.
@@ -135,6 +119,12 @@ impl Engine {
         self.edges.len()
     }
 
+    /// Counts the edges that have a verdict under the programs in force.
+    #[must_use]
+    pub fn judged(&self) -> usize {
+        self.judging.count(&self.edges)
+    }
+
     /// Folds a flow: the hot path. Nothing is allocated for an edge that is known.
     pub fn observe(
         &mut self,
@@ -143,25 +133,48 @@ impl Engine {
         broker: Option<EventTime>,
         flow: &Flow<'_>,
     ) -> Observed {
-        let Some(fold) = ours(&mut self.folds, partition, offset) else { return Observed::NotOurs };
-        let observation = match Observation::of(flow) {
-            Ok(observation) => observation,
-            Err(filtered) => {
-                fold.filter(offset);
-                return Observed::Filtered(filtered);
-            }
-        };
-        match fold.observe(&mut self.edges, offset, broker, &observation) {
-            Folded::Counted(edge) => {
+        match self.fold(partition, offset, broker, flow) {
+            Ok(edge) => {
                 if let Some(judgement) = self.judging.judge(&mut self.edges, edge) {
                     self.tally.count(judgement, &flow.counters);
                     self.comparing.count(&self.edges, edge, &self.judging, judgement, flow);
                 }
                 Observed::Counted
             }
-            Folded::Skipped => Observed::Repeated,
-            Folded::Late => Observed::Late,
-            Folded::Skewed => Observed::Skewed,
+            Err(observed) => observed,
+        }
+    }
+
+    /// As [`Engine::observe`], but judges nothing: what judging costs is the difference.
+    pub fn count(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        broker: Option<EventTime>,
+        flow: &Flow<'_>,
+    ) -> Observed {
+        self.fold(partition, offset, broker, flow).map_or_else(|it| it, |_| Observed::Counted)
+    }
+
+    /// Folds a flow. Returns its edge, or why it was not counted.
+    #[inline]
+    fn fold(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        broker: Option<EventTime>,
+        flow: &Flow<'_>,
+    ) -> Result<EdgeIdx, Observed> {
+        let fold = ours(&mut self.folds, partition, offset).ok_or(Observed::NotOurs)?;
+        let observation = Observation::of(flow).map_err(|filtered| {
+            fold.filter(offset);
+            Observed::Filtered(filtered)
+        })?;
+        match fold.observe(&mut self.edges, offset, broker, &observation) {
+            Folded::Counted(edge) => Ok(edge),
+            Folded::Skipped => Err(Observed::Repeated),
+            Folded::Late => Err(Observed::Late),
+            Folded::Skewed => Err(Observed::Skewed),
         }
     }
 
@@ -239,7 +252,7 @@ impl Engine {
             }
             Event::CatalogChanged(programs) => {
                 self.comparing.change(Arc::clone(&programs));
-                self.judging.change(programs);
+                self.judging.change(programs, &mut self.edges, self.tally.counted());
                 self.merges.values_mut().for_each(|it| it.merge.mark_all_dirty());
             }
             Event::Idle(partition, idle) => {

@@ -22,9 +22,11 @@ mod comparing;
 mod event;
 mod judging;
 mod member;
+mod observed;
 mod tally;
 
 pub use comparing::{Compared, ReadTrace};
 pub use event::{Effect, Event, Ticket};
-pub use member::{Engine, Observed, Spec};
+pub use member::{Engine, Spec};
+pub use observed::Observed;
 pub use tally::Tallied;

@@ -36,6 +36,11 @@ impl Tally {
         row.bytes = row.bytes.saturating_add(counters.bytes_in).saturating_add(counters.bytes_out);
     }
 
+    /// Returns the judgements that were counted and not handed out yet.
+    pub(super) fn counted(&self) -> &[JudgementId] {
+        &self.touched
+    }
+
     /// Hands out every row that was counted into, and empties it.
     pub(super) fn drain(&mut self, mut each: impl FnMut(JudgementId, Tallied)) {
         for judgement in self.touched.drain(..) {

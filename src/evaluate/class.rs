@@ -9,6 +9,7 @@
 
 use super::options::Switches;
 use super::party::{Belongs, Owner, Party};
+use super::port_answer::PortAnswer;
 use super::question::{Question, QuestionId, Questions};
 use super::roster::{Roster, ServiceEntry, ports_named};
 use super::truth::Truth;
@@ -16,58 +17,6 @@ use super::verdict::Missing;
 use super::whereabouts::{Cover, Family, Whereabouts, is_short, short_lens};
 use crate::model::{EndpointKind, IpNet, Name, Protocol};
 use crate::policy::selector::Node;
-
-/// Ports of one end that a rule speaks of by name, or through a Service.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(super) struct PortAnswer {
-    sure: Vec<(Protocol, u16)>,
-    /// Ports that may be among them, with what is missing to know.
-    maybe: Vec<(Protocol, u16, Missing)>,
-    /// What is missing to know of every other port; nothing when no other is among them.
-    open: Missing,
-    /// Whether every port is.
-    is_any: bool,
-}
-
-impl PortAnswer {
-    /// Tells whether a port is one of them. A port that is not known is `missing`.
-    pub(super) fn holds(&self, protocol: Protocol, port: Option<u16>, missing: Missing) -> Truth {
-        if self.is_any {
-            return Truth::True;
-        }
-        if !protocol.has_ports() {
-            return Truth::False;
-        }
-        let open = doubtful(self.open);
-        let of_protocol = self.maybe.iter().filter(|it| it.0 == protocol);
-        let Some(port) = port else {
-            let sure = self.sure.iter().any(|it| it.0 == protocol);
-            let maybe = of_protocol.fold(Truth::False, |any, it| any.or(Truth::Unknown(it.2)));
-            let possible = if sure { Truth::True } else { maybe.or(open) };
-            return possible.and(Truth::Unknown(missing));
-        };
-        if self.sure.contains(&(protocol, port)) {
-            return Truth::True;
-        }
-        of_protocol.filter(|it| it.1 == port).fold(open, |any, it| any.or(Truth::Unknown(it.2)))
-    }
-
-    fn add(&mut self, selected: Truth, ports: &[(Protocol, u16)]) {
-        match selected {
-            Truth::False => {}
-            Truth::True => self.sure.extend(ports),
-            Truth::Unknown(missing) => self.maybe.extend(ports.iter().map(|it| (it.0, it.1, missing))),
-        }
-    }
-
-    fn sorted(mut self) -> Self {
-        self.sure.sort_unstable();
-        self.sure.dedup();
-        self.maybe.sort_unstable();
-        self.maybe.dedup();
-        self
-    }
-}
 
 /// The answers of one end, of one IP version.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -115,6 +64,25 @@ impl Class {
                 QuestionId::try_from(word * 64).ok().map(|it| it + bit)
             })
         })
+    }
+
+    /// Tells whether another class answers the first `count` questions alike, and is of the same owner.
+    pub(super) fn agrees(&self, other: &Self, count: usize) -> bool {
+        let has_place = |it: QuestionId| usize::try_from(it).is_ok_and(|it| it < count);
+        let bits = |one: &[u64], other: &[u64]| {
+            (0..count.div_ceil(64)).all(|word| {
+                let of = |it: &[u64]| it.get(word).copied().unwrap_or(0);
+                let in_use = if count - word * 64 >= 64 { u64::MAX } else { (1 << (count % 64)) - 1 };
+                (of(one) ^ of(other)) & in_use == 0
+            })
+        };
+        let missing = |it: &Self| it.missing.iter().filter(|it| has_place(it.0)).copied().collect::<Vec<_>>();
+        let ports = |it: &Self| it.ports.iter().filter(|it| has_place(it.0)).cloned().collect::<Vec<_>>();
+        self.owner == other.owner
+            && bits(&self.yes, &other.yes)
+            && bits(&self.unsure, &other.unsure)
+            && missing(self) == missing(other)
+            && ports(self) == ports(other)
     }
 
     /// Estimates the memory held, in bytes.
@@ -352,10 +320,6 @@ impl Answers<'_> {
         }
         self.class
     }
-}
-
-fn doubtful(doubt: Missing) -> Truth {
-    if doubt.is_nothing() { Truth::False } else { Truth::Unknown(doubt) }
 }
 
 /// A Service without endpoints has none, where the catalog has those of others; else nothing is known of any.

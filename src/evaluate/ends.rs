@@ -1,15 +1,16 @@
 //! A judge's table of ends: which class each is of, and which plan a class has.
 
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 
 use super::class::Class;
 use super::plan::Plan;
 use super::programs::Programs;
 use super::whereabouts::{Family, FamilySet};
-use crate::model::{Direction, Endpoint, EndpointKind, IpAddr, IpNet};
+use crate::model::{Direction, Endpoint, EndpointKind, IpAddr, IpNet, LabelSet};
 
 /// Named ends beyond this many are forgotten all at once: half a million replicas and hosts, some hundred megabytes.
 /// Forgetting costs a new resolution for each, and no judgement.
@@ -47,23 +48,73 @@ type AddressRange = (Family, Option<IpNet>, Option<IpNet>);
 
 type Map<K, V> = HashMap<K, V, FixedState>;
 
+/// The plans of a class, as far as they were asked for.
+#[derive(Debug, Default)]
+struct Plans {
+    ingress: Option<Plan>,
+    egress: Option<Plan>,
+}
+
+impl Plans {
+    const fn of(&self, direction: Direction) -> Option<&Plan> {
+        match direction {
+            Direction::Ingress => self.ingress.as_ref(),
+            Direction::Egress => self.egress.as_ref(),
+        }
+    }
+
+    const fn of_mut(&mut self, direction: Direction) -> &mut Option<Plan> {
+        match direction {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let plans = [&self.ingress, &self.egress].into_iter().flatten();
+        size_of::<Self>() + plans.map(Plan::bytes).sum::<usize>()
+    }
+}
+
+/// An endpoint that was met, as it was spelled.
+#[derive(Debug)]
+struct Named {
+    endpoint: Endpoint,
+    id: EndId,
+}
+
+impl Named {
+    /// Hashes what tells endpoints apart. Of labels the lengths do: those that share a name seldom differ in labels,
+    /// whose text lies scattered over the memory, and is compared at the end anyway.
+    fn hash(endpoint: &Endpoint) -> u64 {
+        let Endpoint { kind, namespace, name, name_scope: _, address, labels } = endpoint;
+        let mut state = FixedState::default().build_hasher();
+        (kind, namespace, name, address).hash(&mut state);
+        for (key, value) in labels.iter().flat_map(LabelSet::iter) {
+            state.write_usize((key.len() << 16) ^ value.len());
+        }
+        state.finish()
+    }
+}
+
 /// The ends that a judge has met.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    named: Map<Endpoint, EndId>,
+    named: HashTable<Named>,
     ranges: Map<AddressRange, EndId>,
     ends: Vec<End>,
     end_ids: Map<End, EndId>,
     classes: Vec<Arc<Class>>,
     class_ids: Map<Arc<Class>, ClassId>,
-    plans: Vec<[Option<Arc<Plan>>; 2]>,
+    plans: Vec<Plans>,
 }
 
 impl Ends {
     /// Returns the end of an endpoint, and meets it if it is new.
     pub(super) fn id(&mut self, programs: &Programs, endpoint: &Endpoint) -> EndId {
-        if let Some(id) = self.named.get(endpoint) {
-            return *id;
+        let hash = Named::hash(endpoint);
+        if let Some(known) = self.named.find(hash, |it| it.endpoint == *endpoint) {
+            return known.id;
         }
         if endpoint.kind == EndpointKind::Network
             && let Some(address) = endpoint.address
@@ -76,7 +127,8 @@ impl Ends {
         if self.named.len() >= NAMED_MAX {
             self.named.clear();
         }
-        self.named.insert(endpoint.clone(), id);
+        let named = Named { endpoint: endpoint.clone(), id };
+        self.named.insert_unique(hash, named, |it| Named::hash(&it.endpoint));
         id
     }
 
@@ -122,7 +174,7 @@ impl Ends {
         let class = Arc::new(class);
         self.classes.push(Arc::clone(&class));
         self.class_ids.insert(class, id);
-        self.plans.push([None, None]);
+        self.plans.push(Plans::default());
         id
     }
 
@@ -135,17 +187,18 @@ impl Ends {
         self.classes.get(usize::try_from(end.class(family)).ok()?).map(Arc::as_ref)
     }
 
-    /// Returns the plan of an end, made when first asked for. Which policies select an end does not depend on the
+    /// Makes the plan of an end, if it was not asked for before. Which policies select an end does not depend on the
     /// version of its address.
-    pub(super) fn plan(&mut self, programs: &Programs, end: End, direction: Direction) -> Option<Arc<Plan>> {
-        let idx = usize::try_from(end.either).ok()?;
-        let class = self.classes.get(idx)?;
-        let [ingress, egress] = self.plans.get_mut(idx)?;
-        let plan = match direction {
-            Direction::Ingress => ingress,
-            Direction::Egress => egress,
-        };
-        Some(Arc::clone(plan.get_or_insert_with(|| Arc::new(Plan::new(programs, class, direction)))))
+    pub(super) fn make_plan(&mut self, programs: &Programs, end: End, direction: Direction) {
+        let Ok(idx) = usize::try_from(end.either) else { return };
+        if let (Some(class), Some(plans)) = (self.classes.get(idx), self.plans.get_mut(idx)) {
+            plans.of_mut(direction).get_or_insert_with(|| Plan::new(programs, class, direction));
+        }
+    }
+
+    /// Returns the plan that was made.
+    pub(super) fn plan(&self, end: End, direction: Direction) -> Option<&Plan> {
+        self.plans.get(usize::try_from(end.either).ok()?)?.of(direction)
     }
 
     pub(super) fn classes_len(&self) -> usize {
@@ -155,8 +208,8 @@ impl Ends {
     /// Estimates the memory held, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let classes: usize = self.classes.iter().map(|it| it.bytes()).sum();
-        let plans: usize = self.plans.iter().flatten().flatten().map(|it| it.bytes()).sum();
-        let named = self.named.capacity() * (size_of::<Endpoint>() + size_of::<EndId>() + 1);
+        let plans: usize = self.plans.iter().map(Plans::bytes).sum();
+        let named = self.named.capacity() * (size_of::<Named>() + 1);
         classes + plans + named
     }
 }

@@ -8,11 +8,11 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::change::Change;
 use super::ends::{EndId, Ends};
+use super::found::Walked;
 use super::judging::{self, Case, Scratch};
 use super::party::Owner;
 use super::programs::Programs;
 use super::verdict::Judgement;
-use super::walk::Walked;
 use crate::model::{Direction, Edge, Protocol};
 
 /// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
@@ -85,7 +85,9 @@ impl Equivalent<Found> for FoundRef<'_> {
 #[derive(Debug)]
 pub struct Judge {
     programs: Arc<Programs>,
-    judgements: Vec<Arc<Judgement>>,
+    /// Nothing at the places of judgements that were forgotten.
+    judgements: Vec<Option<Arc<Judgement>>>,
+    vacant: Vec<JudgementId>,
     known: HashMap<Arc<Judgement>, JudgementId, FixedState>,
     found: HashMap<Found, JudgementId, FixedState>,
     memo: HashMap<Key, JudgementId, FixedState>,
@@ -100,6 +102,7 @@ impl Judge {
         Self {
             programs,
             judgements: Vec::new(),
+            vacant: Vec::new(),
             known: HashMap::default(),
             found: HashMap::default(),
             memo: HashMap::default(),
@@ -134,17 +137,19 @@ impl Judge {
     }
 
     fn judge_classes(&mut self, key: Key, port: Option<u16>) -> JudgementId {
-        let Self { programs, ends, scratch, found, judgements, known, memo: _ } = self;
+        let Self { programs, ends, scratch, found, .. } = self;
         let (Some(subject), Some(peer)) = (ends.end(key.subject), ends.end(key.peer)) else {
             return JudgementId(u32::MAX);
         };
-        let plan = ends.plan(programs, subject, key.direction).unwrap_or_default();
         let (source, dest) = match key.direction {
             Direction::Egress => (subject, peer),
             Direction::Ingress => (peer, subject),
         };
         let family = programs.family(source.families, dest.families, key.protocol);
-        let (Some(subject), Some(peer)) = (ends.class(subject, family), ends.class(peer, family)) else {
+        ends.make_plan(programs, subject, key.direction);
+        let plan = ends.plan(subject, key.direction);
+        let classes = (ends.class(subject, family), ends.class(peer, family));
+        let (Some(plan), (Some(subject), Some(peer))) = (plan, classes) else {
             return JudgementId(u32::MAX);
         };
         let service = judging::Service {
@@ -154,10 +159,10 @@ impl Judge {
             dest_port: port,
             icmp: None,
         };
-        let case = Case { programs, plan: &plan, family, subject, peer, service };
+        let case = Case { programs, plan, family, subject, peer, service };
         case.walk_both(scratch);
         // Whom to blame takes more than was found, where there is a choice.
-        let is_plain = scratch.pending.staged.len() < 2;
+        let is_plain = scratch.pending.staged.len() < 2 || !scratch.may_blame();
         if is_plain {
             let Scratch { enforced, pending, .. } = &*scratch;
             let found_ref = FoundRef { enforced, pending, owner: case.owner(), direction: key.direction };
@@ -172,49 +177,72 @@ impl Judge {
             direction: key.direction,
         });
         let judgement = case.judgement(scratch);
-        let id = intern(judgement, judgements, known);
+        let id = self.intern(judgement);
         if let Some(what) = what {
-            found.insert(what, id);
+            self.found.insert(what, id);
         }
         id
     }
 
-    /// Goes on under new programs. Judgements keep their ids, for the edges that the change does not touch; the others
-    /// must be judged again: see [`Change::touches`].
-    pub fn advance(&mut self, programs: Arc<Programs>, change: &Change) {
+    /// Goes on under new programs. Judgements that `is_kept` keep their ids, for the edges that the change does not
+    /// touch; the others are forgotten, and their ids given anew. See [`Change::touched`].
+    pub fn advance(
+        &mut self,
+        programs: Arc<Programs>,
+        change: &Change,
+        mut is_kept: impl FnMut(JudgementId) -> bool,
+    ) {
         let old = std::mem::replace(self, Self::new(programs));
-        for judgement in old.judgements {
-            let mut judgement = Arc::unwrap_or_clone(judgement);
-            // A hit of a policy that is gone is of an edge that is touched.
-            judgement.staged.retain_mut(|hit| {
-                change.place(hit.policy).is_some_and(|place| {
-                    hit.policy = place;
-                    true
-                })
-            });
-            let id = JudgementId(u32::try_from(self.judgements.len()).unwrap_or(u32::MAX));
-            let judgement = Arc::new(judgement);
-            self.judgements.push(Arc::clone(&judgement));
-            self.known.entry(judgement).or_insert(id);
+        // The index holds every judgement a second time.
+        drop(old.known);
+        for (judgement, id) in old.judgements.into_iter().zip((0_u32..).map(JudgementId)) {
+            let kept = judgement.filter(|_| is_kept(id)).map(|it| renamed(it, change));
+            if let Some(judgement) = &kept {
+                self.known.entry(Arc::clone(judgement)).or_insert(id);
+            } else {
+                self.vacant.push(id);
+            }
+            self.judgements.push(kept);
         }
+    }
+
+    /// Stores a judgement, equal ones once.
+    fn intern(&mut self, judgement: Judgement) -> JudgementId {
+        if let Some(id) = self.known.get(&judgement) {
+            return *id;
+        }
+        let judgement = Arc::new(judgement);
+        let vacant = self.vacant.pop().and_then(|id| Some((id, usize::try_from(id.0).ok()?)));
+        let id = match vacant.and_then(|(id, place)| Some((id, self.judgements.get_mut(place)?))) {
+            Some((id, slot)) => {
+                *slot = Some(Arc::clone(&judgement));
+                id
+            }
+            None => {
+                self.judgements.push(Some(Arc::clone(&judgement)));
+                JudgementId(u32::try_from(self.judgements.len() - 1).unwrap_or(u32::MAX))
+            }
+        };
+        self.known.insert(judgement, id);
+        id
     }
 
     /// Returns a judgement that this judge gave; nothing for an id of another.
     #[must_use]
     pub fn judgement(&self, id: JudgementId) -> Option<&Arc<Judgement>> {
-        self.judgements.get(usize::try_from(id.0).ok()?)
+        self.judgements.get(usize::try_from(id.0).ok()?)?.as_ref()
     }
 
     /// Returns how many different judgements were given.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.judgements.len()
+        self.judgements.len() - self.vacant.len()
     }
 
     /// Tells whether nothing was judged yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.judgements.is_empty()
+        self.len() == 0
     }
 
     /// Returns how many classes of ends were met.
@@ -233,17 +261,17 @@ impl Judge {
     }
 }
 
-fn intern(
-    judgement: Judgement,
-    judgements: &mut Vec<Arc<Judgement>>,
-    known: &mut HashMap<Arc<Judgement>, JudgementId, FixedState>,
-) -> JudgementId {
-    if let Some(id) = known.get(&judgement) {
-        return *id;
+/// Says by which places the policies of a judgement stand after a change.
+fn renamed(mut judgement: Arc<Judgement>, change: &Change) -> Arc<Judgement> {
+    if judgement.staged.iter().all(|hit| change.place(hit.policy) == Some(hit.policy)) {
+        return judgement;
     }
-    let id = JudgementId(u32::try_from(judgements.len()).unwrap_or(u32::MAX));
-    let judgement = Arc::new(judgement);
-    judgements.push(Arc::clone(&judgement));
-    known.insert(judgement, id);
-    id
+    // A hit of a policy that is gone is of an edge that is touched.
+    Arc::make_mut(&mut judgement).staged.retain_mut(|hit| {
+        change.place(hit.policy).is_some_and(|place| {
+            hit.policy = place;
+            true
+        })
+    });
+    judgement
 }

@@ -2,13 +2,14 @@
 
 use super::class::Class;
 use super::connection::{Connection, IcmpMessage};
+use super::found::{Hit, Hitter, Walked};
 use super::options::EndOfTier;
 use super::party::{Owner, Party};
 use super::plan::Plan;
 use super::programs::Programs;
 use super::rule::Facts;
 use super::verdict::{Answer, Judgement, Missing, Outcome, StagedHit, Verdict};
-use super::walk::{Hit, Hitter, Scope, Walked, walk};
+use super::walk::{Scope, walk};
 use super::whereabouts::Family;
 use crate::model::{
     Action, Direction, HitOwner, Name, PolicyHit, PolicyId, Protocol, RuleIndex, RuleRef, Trace,
@@ -53,6 +54,13 @@ pub(super) enum Which {
 pub(super) struct Scratch {
     pub(super) enforced: Walked,
     pub(super) pending: Walked,
+}
+
+impl Scratch {
+    /// Tells whether the staged policies deny what is allowed, so that some are to blame.
+    pub(super) fn may_blame(&self) -> bool {
+        self.enforced.may_allow && self.pending.may_deny
+    }
 }
 
 impl<'a> Case<'a> {

@@ -19,6 +19,7 @@
 
 mod change;
 mod class;
+mod compiled;
 mod compose;
 mod connection;
 mod ends;
@@ -26,6 +27,8 @@ mod ends;
 mod examples;
 mod explain;
 mod forwarded;
+mod found;
+mod gate;
 mod judge;
 mod judging;
 mod labels;
@@ -33,7 +36,9 @@ mod lint;
 mod options;
 mod party;
 mod plan;
+mod port_answer;
 mod port_classes;
+mod port_list;
 mod programs;
 mod question;
 mod reasons;
@@ -48,7 +53,7 @@ mod what_if;
 mod whereabouts;
 mod worlds;
 
-pub use change::Change;
+pub use change::{Change, Touched};
 pub use connection::{Connection, IcmpMessage};
 pub use explain::{Explanation, PolicyExplanation, Reason, RuleExplanation, TierExplanation, explain};
 pub use judge::{Judge, JudgementId};

@@ -1,6 +1,9 @@
 //! Which policies an end's traffic is put through, in order.
 
+use std::sync::Arc;
+
 use super::class::Class;
+use super::gate::Gate;
 use super::party::Owner;
 use super::programs::Programs;
 use super::truth::Truth;
@@ -9,13 +12,15 @@ use crate::model::Direction;
 use crate::policy::{DefaultAction, Policy};
 
 /// One policy that applies, or may apply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct PlannedPolicy {
     /// Its place in the set.
     pub(super) policy: u32,
     pub(super) is_staged: bool,
     /// What is missing to know whether it selects the end; nothing when it does.
     pub(super) doubt: Missing,
+    /// The gates of its rules, which it shares with the programs.
+    pub(super) gates: Arc<[Gate]>,
 }
 
 /// What stands at the end of a tier.
@@ -103,7 +108,12 @@ impl Plan {
                     Truth::Unknown(missing) => missing.seen_at_dest(),
                     Truth::False => continue,
                 };
-                let planned = PlannedPolicy { policy: *index, is_staged: policy.is_staged, doubt };
+                let planned = PlannedPolicy {
+                    policy: *index,
+                    is_staged: policy.is_staged,
+                    doubt,
+                    gates: Arc::clone(policy.gates(direction)),
+                };
                 applying.push((policy.chain, planned));
             }
         }

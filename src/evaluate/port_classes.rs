@@ -1,6 +1,7 @@
 //! Intervals of destination ports that every rule treats alike.
 
 use super::programs::Programs;
+use super::rule::CompiledRule;
 
 /// The interval of a port is its class.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +15,13 @@ struct Bounds(Vec<u64>);
 
 impl Bounds {
     fn draw(&mut self, first: u16, last: u16) {
-        for port in [Some(first), last.checked_add(1)].into_iter().flatten() {
-            if let Some(word) = self.0.get_mut(usize::from(port / 64)) {
-                *word |= 1 << (port % 64);
-            }
+        self.begin(first);
+        last.checked_add(1).into_iter().for_each(|it| self.begin(it));
+    }
+
+    fn begin(&mut self, port: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(port / 64)) {
+            *word |= 1 << (port % 64);
         }
     }
 
@@ -34,7 +38,7 @@ impl PortClasses {
     /// Collects the bounds that rules, named ports, Services and failsafe ports draw.
     pub(super) fn new(programs: &Programs) -> Self {
         let mut bounds = Bounds(vec![0; 1 << 10]);
-        for (first, last) in programs.all_rules().flat_map(super::rule::CompiledRule::dest_ranges) {
+        for (first, last) in programs.all_rules().flat_map(CompiledRule::dest_ranges) {
             bounds.draw(first, last);
         }
         let failsafe = &programs.options().failsafe;
@@ -46,6 +50,14 @@ impl PortClasses {
             of_pods.chain(of_hosts).for_each(|it| bounds.draw(it.port, it.port));
             programs.roster().service_ports().for_each(|it| bounds.draw(it, it));
         }
+        Self { bounds: bounds.ports().collect() }
+    }
+
+    /// Adds the bounds that more rules draw.
+    pub(super) fn with<'a>(&self, rules: impl Iterator<Item = &'a CompiledRule>) -> Self {
+        let mut bounds = Bounds(vec![0; 1 << 10]);
+        self.bounds.iter().for_each(|it| bounds.begin(*it));
+        rules.flat_map(CompiledRule::dest_ranges).for_each(|(first, last)| bounds.draw(first, last));
         Self { bounds: bounds.ports().collect() }
     }
 

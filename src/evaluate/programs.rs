@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::change::{Change, places};
+use super::change::{Change, is_same, origins, places};
 use super::class::{Class, classify};
+use super::compiled::{CompiledPolicy, Rules, SelectedBy};
 use super::compose::{policy_selector, rule_namespace};
 use super::options::{Families, Mode, Options, Switches};
 use super::party::Party;
@@ -15,42 +16,7 @@ use super::roster::Roster;
 use super::rule::CompiledRule;
 use super::whereabouts::{Family, FamilySet, is_short};
 use crate::model::{Direction, Endpoint, Name, Protocol};
-use crate::policy::{Policy, PolicySet, Profile, Revision, StagedAction, Types};
-
-/// One policy, compiled.
-#[derive(Debug)]
-pub(super) struct CompiledPolicy {
-    /// The tier, by its place in the set; behind all those for tiers that do not exist.
-    pub(super) tier: u32,
-    pub(super) is_staged: bool,
-    pub(super) types: Types,
-    pub(super) chain: Chain,
-    /// The question whether it applies; nothing for a policy that takes no part.
-    pub(super) selected: Option<QuestionId>,
-    rules: Arc<Rules>,
-}
-
-/// The rules of a policy or profile, compiled.
-#[derive(Debug, Default)]
-struct Rules {
-    ingress: Vec<CompiledRule>,
-    egress: Vec<CompiledRule>,
-}
-
-impl Rules {
-    fn of(&self, direction: Direction) -> &[CompiledRule] {
-        match direction {
-            Direction::Ingress => &self.ingress,
-            Direction::Egress => &self.egress,
-        }
-    }
-}
-
-impl CompiledPolicy {
-    pub(super) fn rules(&self, direction: Direction) -> &[CompiledRule] {
-        self.rules.of(direction)
-    }
-}
+use crate::policy::{Policy, PolicySet, Profile, Revision, StagedAction};
 
 /// Enforced and pending programs of one revision; always swapped together.
 #[derive(Debug)]
@@ -70,6 +36,8 @@ pub struct Programs {
     asked: usize,
     /// See [`Programs::checkers`].
     checkers: OnceLock<Vec<Arc<Self>>>,
+    /// What programs have in common that were compiled one from the other: their questions have the same places.
+    lineage: Arc<()>,
 }
 
 impl Programs {
@@ -86,7 +54,7 @@ impl Programs {
         reason = "the set is handed over: whoever compiles it shares it"
     )]
     pub fn compile_with(set: Arc<PolicySet>, options: Options) -> Self {
-        Self::build(&set, options, None).0
+        Self::build(&set, options, None)
     }
 
     /// Compiles the next set and takes over what is the same, by the same options. Also tells what has changed, so
@@ -100,17 +68,21 @@ impl Programs {
         // Questions that nobody asks any more are kept, as their places are taken; after so many that they outnumber
         // the others all is compiled anew.
         let asked_at_most = self.asked.saturating_mul(2).saturating_add(1_024);
-        if self.questions.len() > asked_at_most {
-            let places = places(self.set.policies(), set.policies());
-            let (programs, _) = Self::build(&set, self.options.clone(), None);
-            return (programs, Change::everything(places));
-        }
-        Self::build(&set, self.options.clone(), Some(self))
+        let before = (self.questions.len() <= asked_at_most).then_some(self);
+        let programs = Self::build(&set, self.options.clone(), before);
+        let change = Change::between(self, &programs);
+        (programs, change)
     }
 
-    fn build(set: &Arc<PolicySet>, options: Options, before: Option<&Self>) -> (Self, Change) {
+    /// Compares with earlier programs, however many revisions ago, so that only what was touched since is judged again.
+    #[must_use]
+    pub fn change_since(&self, before: &Self) -> Change {
+        Change::between(before, self)
+    }
+
+    fn build(set: &Arc<PolicySet>, options: Options, before: Option<&Self>) -> Self {
         let switches = options.switches();
-        let same_cluster = before.filter(|it| it.set.cluster() == set.cluster());
+        let same_cluster = before.filter(|it| is_same_cluster(&it.set, set));
         let roster =
             same_cluster.map_or_else(|| Arc::new(Roster::new(set.cluster())), |it| Arc::clone(&it.roster));
         let mut programs = Self {
@@ -126,39 +98,53 @@ impl Programs {
             ports: PortClasses::default(),
             asked: 0,
             checkers: OnceLock::new(),
+            lineage: before.map(|it| Arc::clone(&it.lineage)).unwrap_or_default(),
         };
-        let old = before.map_or(&[][..], |it| it.set.policies());
-        let places = places(old, set.policies());
-        let mut change = Change::new(places);
-        let tiers = tier_places(set);
-        let mut origin = change.origins(set.policies().len());
-        for (policy, old_place) in set.policies().iter().zip(origin.drain(..)) {
-            let tier = programs.tier_place(&tiers, &policy.tier);
-            let old = old_place.and_then(|it| Some((old.get(it)?, before?.policies.get(it)?)));
-            let (selected, rules) = match old {
-                Some((old, compiled)) if old == policy => (compiled.selected, Arc::clone(&compiled.rules)),
-                _ => {
-                    old.into_iter().for_each(|(old, _)| change.touch(old));
-                    change.touch(policy);
-                    programs.compile_policy(policy)
-                }
-            };
-            programs.push(policy, tier, selected, rules);
-        }
-        change.touch_removed(old);
+        let came = programs.compile_policies(before);
         for profile in &set.cluster().profiles {
             let rules = programs.compile_profile(profile);
             programs.profiles.insert(profile.name.clone(), rules);
         }
-        if before.is_some()
-            && (same_cluster.is_none() || before.is_some_and(|it| it.set.tiers() != set.tiers()))
-        {
-            change.touch_everything();
-        }
         programs.selected_by = SelectedBy::new(programs.questions.len(), &programs.policies);
-        programs.ports = PortClasses::new(&programs);
+        // Bounds that nobody draws any more part ports that are alike, which does no harm.
+        programs.ports = match same_cluster {
+            Some(it) if it.questions.others.is_empty() == programs.questions.others.is_empty() => {
+                it.ports.with(came.iter().flat_map(|it| it.all()))
+            }
+            _ => PortClasses::new(&programs),
+        };
         programs.asked = before.map_or(programs.questions.len(), |it| it.asked);
-        (programs, change)
+        programs
+    }
+
+    /// Compiles the policies of the set, but takes over those that `before` had. Returns the rules of the others.
+    fn compile_policies(&mut self, before: Option<&Self>) -> Vec<Arc<Rules>> {
+        let set = Arc::clone(&self.set);
+        let old = before.map_or(&[][..], |it| it.set.policies());
+        let origins = origins(&places(old, set.policies()), set.policies().len());
+        let tiers = tier_places(&set);
+        let mut came = Vec::new();
+        let mut tier: Option<(&Name, u32)> = None;
+        for (policy, origin) in set.policies().iter().zip(origins) {
+            // Policies of one tier stand together.
+            let place = match tier {
+                Some((name, place)) if policy.tier == *name => place,
+                _ => self.tier_place(&tiers, &policy.tier),
+            };
+            tier = Some((&policy.tier, place));
+            let known = origin.filter(|it| old.get(*it).is_some_and(|it| is_same(it, policy)));
+            let known = known.and_then(|it| before?.policies.get(it));
+            let (selected, rules) = match known {
+                Some(known) => (known.selected, Arc::clone(&known.rules)),
+                None => {
+                    let (selected, rules) = self.compile_policy(policy);
+                    came.push(Arc::clone(&rules));
+                    (selected, rules)
+                }
+            };
+            self.push(policy, place, selected, rules);
+        }
+        came
     }
 
     fn compile_policy(&mut self, policy: &Policy) -> (Option<QuestionId>, Arc<Rules>) {
@@ -200,7 +186,7 @@ impl Programs {
             let rules = policy.rules(direction).iter();
             rules.map(|it| CompiledRule::new(it, namespace, direction, &mut ask, switches)).collect()
         };
-        Rules { ingress: compile(Direction::Ingress), egress: compile(Direction::Egress) }
+        Rules::new(compile(Direction::Ingress), compile(Direction::Egress))
     }
 
     fn compile_profile(&mut self, profile: &Profile) -> Rules {
@@ -209,16 +195,18 @@ impl Programs {
         let mut compile = |rules: &[crate::policy::Rule], direction| {
             rules.iter().map(|it| CompiledRule::new(it, None, direction, &mut ask, switches)).collect()
         };
-        Rules {
-            ingress: compile(&profile.ingress, Direction::Ingress),
-            egress: compile(&profile.egress, Direction::Egress),
-        }
+        Rules::new(compile(&profile.ingress, Direction::Ingress), compile(&profile.egress, Direction::Egress))
     }
 
     /// Returns the revision of the set.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.set.revision()
+    }
+
+    /// Tells whether these programs were compiled from `before`, perhaps in many steps.
+    pub(super) fn continues(&self, before: &Self) -> bool {
+        Arc::ptr_eq(&self.lineage, &before.lineage)
     }
 
     /// Returns the set.
@@ -274,7 +262,7 @@ impl Programs {
 
     /// Returns a policy as it was written.
     pub(super) fn written(&self, index: u32) -> Option<&Policy> {
-        self.set.policies().get(usize::try_from(index).ok()?)
+        self.set.policies().get(usize::try_from(index).ok()?).map(Arc::as_ref)
     }
 
     pub(super) fn selected_by(&self, question: QuestionId) -> &[u32] {
@@ -287,7 +275,7 @@ impl Programs {
 
     pub(super) fn all_rules(&self) -> impl Iterator<Item = &CompiledRule> {
         let of_policies = self.policies.iter().map(|it| it.rules.as_ref());
-        of_policies.chain(self.profiles.values()).flat_map(|it| it.ingress.iter().chain(&it.egress))
+        of_policies.chain(self.profiles.values()).flat_map(Rules::all)
     }
 
     /// Returns the class of a destination port: ports of one class are alike to every rule.
@@ -298,8 +286,9 @@ impl Programs {
     /// Estimates the memory held by the compiled form, in bytes, without the set that it was compiled from.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let rules: usize = self.all_rules().map(CompiledRule::bytes).sum();
-        let policies = self.policies.capacity() * (size_of::<CompiledPolicy>() + size_of::<Rules>());
+        let of_policies = self.policies.iter().map(|it| it.rules.as_ref());
+        let rules: usize = of_policies.chain(self.profiles.values()).map(Rules::bytes).sum();
+        let policies = self.policies.capacity() * size_of::<CompiledPolicy>();
         let selected_by = (self.policies.len() + self.questions.len()) * size_of::<u32>();
         rules + policies + selected_by + self.questions.bytes() + self.roster.bytes()
     }
@@ -342,6 +331,10 @@ fn ask(questions: &mut Arc<Questions>, question: Question) -> QuestionId {
     questions.known(&question).unwrap_or_else(|| Arc::make_mut(questions).id(question))
 }
 
+fn is_same_cluster(one: &PolicySet, other: &PolicySet) -> bool {
+    Arc::ptr_eq(one.cluster(), other.cluster()) || one.cluster() == other.cluster()
+}
+
 /// Places of the tiers by name.
 fn tier_places(set: &PolicySet) -> HashMap<&Name, u32> {
     set.tiers().iter().map(|it| &it.name).zip(0_u32..).collect()
@@ -350,48 +343,4 @@ fn tier_places(set: &PolicySet) -> HashMap<&Name, u32> {
 /// A staged removal is dropped before anything is evaluated; what it would remove stays.
 fn takes_part(policy: &Policy) -> bool {
     policy.staged_action != Some(StagedAction::Delete)
-}
-
-/// Policies by the question whether they apply.
-#[derive(Debug, Default)]
-struct SelectedBy {
-    /// For each question where its policies begin, and at last where those of the last end.
-    starts: Vec<u32>,
-    policies: Vec<u32>,
-}
-
-impl SelectedBy {
-    fn new(questions: usize, policies: &[CompiledPolicy]) -> Self {
-        let place = |it: &CompiledPolicy| it.selected.and_then(|it| usize::try_from(it).ok());
-        let mut starts = vec![0_u32; questions + 1];
-        for question in policies.iter().filter_map(place) {
-            if let Some(start) = starts.get_mut(question + 1) {
-                *start += 1;
-            }
-        }
-        let mut sum = 0;
-        for start in &mut starts {
-            sum += *start;
-            *start = sum;
-        }
-        let mut next = starts.clone();
-        let mut by_question = vec![0_u32; usize::try_from(sum).unwrap_or_default()];
-        for (policy, index) in policies.iter().zip(0_u32..) {
-            let next = place(policy).and_then(|it| next.get_mut(it));
-            let Some(next) = next else { continue };
-            let slot = usize::try_from(*next).ok().and_then(|it| by_question.get_mut(it));
-            if let Some(slot) = slot {
-                *slot = index;
-                *next += 1;
-            }
-        }
-        Self { starts, policies: by_question }
-    }
-
-    fn of(&self, question: QuestionId) -> &[u32] {
-        let Ok(question) = usize::try_from(question) else { return &[] };
-        let bound = |idx: usize| self.starts.get(idx).and_then(|it| usize::try_from(*it).ok());
-        let (Some(start), Some(end)) = (bound(question), bound(question + 1)) else { return &[] };
-        self.policies.get(start..end).unwrap_or_default()
-    }
 }

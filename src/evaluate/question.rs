@@ -3,15 +3,17 @@
 //! A question is about one end alone, so its answer is a property of the end. Ends that answer every question alike
 //! are one [`Class`](super::class::Class).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use ipnet::IpNet as Net;
 use prefix_trie::joint::JointPrefixMap;
 
 use super::compose::NAMESPACE;
 use crate::model::{IpNet, Name};
 use crate::policy::selector::Node;
+
+type HashMap<K, V> = hashbrown::HashMap<K, V, FixedState>;
 
 /// The place of a question.
 pub(super) type QuestionId = u32;

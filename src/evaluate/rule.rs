@@ -4,6 +4,7 @@ use super::class::Class;
 use super::compose::{EntitySelectors, both_opt, entity_selectors};
 use super::connection::IcmpMessage;
 use super::options::Switches;
+use super::port_list::Ports;
 use super::question::{Question, QuestionId};
 use super::truth::Truth;
 use super::verdict::Missing;
@@ -76,13 +77,6 @@ impl Part {
     }
 }
 
-/// A list of ports.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ports {
-    ranges: Vec<(u16, u16)>,
-    named: Vec<QuestionId>,
-}
-
 /// A Service: its addresses, or its addresses with their ports.
 #[derive(Clone, Copy, Debug)]
 enum Service {
@@ -92,7 +86,7 @@ enum Service {
 
 /// What a rule asks of one end.
 #[derive(Clone, Debug, Default)]
-struct Entity {
+pub(super) struct Entity {
     positive: Option<QuestionId>,
     negative: Option<QuestionId>,
     within: Option<QuestionId>,
@@ -246,21 +240,35 @@ impl CompiledRule {
         }
     }
 
+    /// Returns what the rule asks of an end.
+    pub(super) const fn entity(&self, side: Side) -> &Entity {
+        match side {
+            Side::Source => &self.source,
+            Side::Destination => &self.dest,
+        }
+    }
+
+    /// Returns the protocol that the rule asks for.
+    pub(super) const fn protocol(&self) -> Option<Protocol> {
+        self.protocol
+    }
+
+    /// Tells whether the rule asks of the packet no more than its protocol.
+    pub(super) const fn asks_protocol_alone(&self) -> bool {
+        let Self { action: _, ip_version, protocol: _, not_protocol, icmp, not_icmp, has_http, .. } = self;
+        ip_version.is_none() && not_protocol.is_none() && icmp.is_none() && not_icmp.is_none() && !*has_http
+    }
+
     /// Returns the intervals of destination ports that the rule tells from others.
     pub(super) fn dest_ranges(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         let lists = [&self.dest.ports, &self.dest.not_ports].into_iter().flatten();
-        lists.flat_map(|it| it.ranges.iter().copied())
+        lists.flat_map(|it| it.ranges().iter().copied())
     }
 
     /// Estimates the memory held, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let lists = [&self.source.ports, &self.source.not_ports, &self.dest.ports, &self.dest.not_ports];
-        let ports: usize = lists
-            .into_iter()
-            .flatten()
-            .map(|it| size_of::<Ports>() + it.ranges.capacity() * 4 + it.named.capacity() * 4)
-            .sum();
-        size_of::<Self>() + ports
+        size_of::<Self>() + lists.into_iter().flatten().map(|it| it.bytes()).sum::<usize>()
     }
 }
 
@@ -307,7 +315,7 @@ impl Entity {
         let not_ports = ports(&entity.not_ports);
         // A named port belongs to an endpoint that the selector must match, so the selector need not be asked again,
         // nor could it: the address may belong to a set besides. Numbers in the same list leave it to be asked.
-        let is_folded = compiled_ports.as_ref().is_some_and(|it| it.ranges.is_empty());
+        let is_folded = compiled_ports.as_ref().is_some_and(|it| it.ranges().is_empty());
         Self {
             positive: selectors.positive.filter(|_| !is_folded).map(|it| ask(Question::Member(it))),
             negative: selectors.negative.map(|it| ask(Question::Member(it))),
@@ -327,6 +335,23 @@ impl Entity {
             not_ports: not_ports.map(Box::new),
             domains: !entity.domains.is_empty(),
         }
+    }
+
+    /// Returns one question that the end must answer with yes.
+    pub(super) fn necessary(&self) -> Option<QuestionId> {
+        self.positive.or(self.within).or(self.outside)
+    }
+
+    /// Returns the ports that are listed.
+    pub(super) fn ports(&self) -> Option<&Ports> {
+        self.ports.as_deref()
+    }
+
+    /// Tells whether nothing is asked but [`Entity::necessary`] and [`Entity::ports`].
+    pub(super) fn asks_no_more(&self) -> bool {
+        let Self { positive, negative, within, outside, service, ports: _, not_ports, domains } = self;
+        let questions = [positive, within, outside].into_iter().flatten().count();
+        questions <= 1 && negative.is_none() && service.is_none() && not_ports.is_none() && !*domains
     }
 
     /// As [`CompiledRule::each_part`]; returns false when `see` did.
@@ -402,54 +427,6 @@ impl Entity {
             }
         }
         !self.domains || see(Part::Domains(side), Truth::Unknown(Missing::DOMAINS))
-    }
-}
-
-impl Ports {
-    /// Compiles a list; nothing for an empty one.
-    fn new(
-        list: &[PortMatch],
-        scope: &Node,
-        ask: &mut dyn FnMut(Question) -> QuestionId,
-        switches: Switches,
-    ) -> Option<Self> {
-        if list.is_empty() {
-            return None;
-        }
-        let mut ports = Self::default();
-        for port in list {
-            match port {
-                PortMatch::Range(first, last) => ports.ranges.push((*first, *last)),
-                PortMatch::Named(name) => {
-                    if !switches.named_ports_never_match {
-                        ports.named.push(ask(Question::PortsNamed(scope.clone(), name.clone())));
-                    }
-                }
-            }
-        }
-        Some(ports)
-    }
-
-    /// Tells whether one of the numbers is the port. What is missing is named as of the source.
-    fn hold_numbers(&self, protocol: Protocol, port: Option<u16>) -> Truth {
-        match port {
-            Some(port) => {
-                Truth::from(self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&port)))
-            }
-            None if !protocol.has_ports() || self.ranges.is_empty() => Truth::False,
-            None if self.ranges.iter().any(|(first, last)| *first <= 1 && *last == u16::MAX) => Truth::True,
-            None => Truth::Unknown(Missing::SOURCE_PORT),
-        }
-    }
-
-    fn hold(&self, class: &Class, protocol: Protocol, port: Option<u16>) -> Truth {
-        let mut any = self.hold_numbers(protocol, port);
-        for question in &self.named {
-            if let Some(answer) = class.ports(*question) {
-                any = any.or(answer.holds(protocol, port, Missing::SOURCE_PORT));
-            }
-        }
-        any
     }
 }
 

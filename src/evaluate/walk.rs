@@ -7,12 +7,14 @@
 //! The trace is that of the walk on which nothing doubtful happened: where all possible answers agree, it is one way
 //! to get there.
 
+use super::found::{ActionSet, Hit, Hitter, Results, Walked};
+use super::gate::{Asked, Opening};
 use super::party::Owner;
 use super::plan::{Plan, PlannedPolicy, PlannedTier, TierEnd};
 use super::programs::Programs;
 use super::rule::{CompiledRule, Facts};
 use super::truth::Truth;
-use super::verdict::{Missing, StagedResult};
+use super::verdict::Missing;
 use crate::model::{Action, Direction, Name};
 use crate::policy::{DefaultAction, RuleAction};
 
@@ -37,113 +39,11 @@ impl Scope<'_> {
     }
 }
 
-/// Who made a hit.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Hitter {
-    Policy(u32),
-    /// A profile, by its place in the owner's list; a pod's first is that of its namespace.
-    Profile(u32),
-}
-
-/// One hit, in few bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Hit {
-    pub(super) by: Hitter,
-    pub(super) action: Action,
-    /// Nothing for the end of a tier.
-    pub(super) rule: Option<u32>,
-    /// For the end of a tier, the last policy of it that took part.
-    pub(super) last: u32,
-}
-
-/// What may become of one staged policy: a set, over everything that may happen.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Results(u8);
-
-impl Results {
-    const NO_MATCH: Self = Self(1 << 3);
-    const NOT_REACHED: Self = Self(1 << 4);
-    /// It may not even apply.
-    const DOUBTFUL: Self = Self(0b11);
-
-    const fn of(actions: ActionSet) -> Self {
-        Self(actions.0)
-    }
-
-    const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Returns the result, if it is but one.
-    pub(super) const fn single(self) -> StagedResult {
-        match self {
-            Self(0b001) => StagedResult::Allow,
-            Self(0b010) => StagedResult::Deny,
-            Self(0b100) => StagedResult::Pass,
-            Self::NO_MATCH => StagedResult::NoMatch,
-            Self::NOT_REACHED => StagedResult::NotReached,
-            Self(_) => StagedResult::Undetermined,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct ActionSet(u8);
-
-impl ActionSet {
-    const fn only(action: Action) -> Self {
-        match action {
-            Action::Allow => Self(0b001),
-            Action::Deny => Self(0b010),
-            Action::Pass => Self(0b100),
-        }
-    }
-
-    const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    const fn has_answer(self) -> bool {
-        self.0 & 0b011 != 0
-    }
-
-    const fn has_pass(self) -> bool {
-        self.0 & 0b100 != 0
-    }
-}
-
-/// What a walk found.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(super) struct Walked {
-    pub(super) may_allow: bool,
-    pub(super) may_deny: bool,
-    /// Calico's checker would give up with an error.
-    pub(super) is_error: bool,
-    pub(super) missing: Missing,
-    pub(super) hits: Vec<Hit>,
-    /// How many hits there were at the first doubt.
-    pub(super) hits_before_doubt: Option<usize>,
-    /// What became of the staged policies, in the order of the plan.
-    pub(super) staged: Vec<(u32, Results)>,
-}
-
-impl Walked {
-    fn clear(&mut self) {
-        let Self { may_allow, may_deny, is_error, missing, hits, hits_before_doubt, staged } = self;
-        *may_allow = false;
-        *may_deny = false;
-        *is_error = false;
-        *missing = Missing::NOTHING;
-        hits.clear();
-        *hits_before_doubt = None;
-        staged.clear();
-    }
-}
-
 /// How the walk stands.
 struct Walk<'a> {
     programs: &'a Programs,
     facts: &'a Facts<'a>,
+    asked: Asked<'a>,
     found: &'a mut Walked,
     /// Whether some way has ended with an answer already.
     has_ended: bool,
@@ -168,7 +68,8 @@ pub(super) fn walk(
     found: &mut Walked,
 ) {
     found.clear();
-    let mut walk = Walk { programs, facts, found, has_ended: false, is_main: true };
+    let asked = Asked::of(facts);
+    let mut walk = Walk { programs, facts, asked, found, has_ended: false, is_main: true };
     match owner {
         Owner::Pod(_) | Owner::Forwarded => {}
         Owner::Host(_) => match failsafe(programs, facts) {
@@ -203,11 +104,11 @@ pub(super) fn walk(
 
 /// How a tier stands.
 #[derive(Default)]
-struct Passage {
+struct Passage<'a> {
     /// Whether some way has left for the next tier.
     has_left: bool,
     /// The first policy that surely applied and surely did not end the tier, with its place among the staged.
-    first: Option<(PlannedPolicy, usize)>,
+    first: Option<(&'a PlannedPolicy, usize)>,
     last: u32,
     /// Whether a policy that only may apply stands before the first.
     maybe_before: bool,
@@ -267,18 +168,17 @@ impl Walk<'_> {
     }
 
     /// Tries one policy; returns how the tier ends, if it surely ends here.
-    fn planned(
+    fn planned<'p>(
         &mut self,
         tier: &PlannedTier,
-        planned: &PlannedPolicy,
-        passage: &mut Passage,
+        planned: &'p PlannedPolicy,
+        passage: &mut Passage<'p>,
     ) -> Option<Next> {
-        let rules = self.programs.policy(planned.policy).map_or(&[][..], |it| it.rules(self.facts.direction));
         let applies = planned.doubt.is_nothing();
         if !applies {
             self.doubt(planned.doubt);
         }
-        let tried = self.try_rules(rules, tier.is_untranslated);
+        let tried = self.try_rules(planned, tier.is_untranslated);
         if planned.is_staged {
             let sure = tried.sure.map_or(Results::NO_MATCH, |(_, it)| Results::of(ActionSet::only(it)));
             let mut results = Results::of(tried.maybe).or(sure);
@@ -304,7 +204,7 @@ impl Walk<'_> {
             Some(_) => {}
             None if applies => {
                 let place = self.found.staged.len().saturating_sub(1);
-                passage.first.get_or_insert((*planned, place));
+                passage.first.get_or_insert((planned, place));
                 passage.last = planned.policy;
                 self.found.is_error |= self.is_error_at(tier);
             }
@@ -325,9 +225,9 @@ impl Walk<'_> {
     fn end_of_tier(
         &mut self,
         tier: &PlannedTier,
-        first: PlannedPolicy,
+        first: &PlannedPolicy,
         place: usize,
-        passage: &Passage,
+        passage: &Passage<'_>,
     ) -> Next {
         let action = match tier.end {
             TierEnd::FallThrough => return Next::Goes,
@@ -347,7 +247,7 @@ impl Walk<'_> {
             // On every way that got past it the end is charged to it, unless another may be the first, or one
             // behind it may have decided.
             if !passage.has_moved && !passage.maybe_before {
-                results.0 &= !Results::NO_MATCH.0;
+                *results = results.without(Results::NO_MATCH);
             }
             *results = results.or(Results::of(ActionSet::only(Action::Deny)));
         }
@@ -362,31 +262,45 @@ impl Walk<'_> {
     }
 
     /// Tries the rules of one policy, and adds what they do to the possible answers.
-    fn try_rules(&mut self, rules: &[CompiledRule], is_untranslated: bool) -> Tried {
-        let switches = self.programs.switches();
+    fn try_rules(&mut self, planned: &PlannedPolicy, is_untranslated: bool) -> Tried {
         let mut tried = Tried::default();
-        for (rule, index) in rules.iter().zip(0_u32..) {
-            let RuleAction::Terminal(action) = rule.action else { continue };
-            let truth = if is_untranslated {
-                rule.matches_untranslated(self.facts, switches)
-            } else {
-                rule.matches(self.facts, switches)
+        for gate in planned.gates.iter() {
+            let truth = match gate.opens(&self.asked) {
+                // What rules say of the destination is another one there.
+                _ if is_untranslated => self.ask_rule(planned.policy, gate.rule, true),
+                Opening::Never => continue,
+                Opening::Surely => Truth::True,
+                Opening::Perhaps => self.ask_rule(planned.policy, gate.rule, false),
             };
             match truth {
                 Truth::False => {}
                 Truth::Unknown(missing) => {
                     self.doubt(missing);
-                    self.answer(action);
-                    tried.maybe = tried.maybe.or(ActionSet::only(action));
+                    self.answer(gate.action);
+                    tried.maybe = tried.maybe.or(ActionSet::only(gate.action));
                 }
                 Truth::True => {
-                    self.answer(action);
-                    tried.sure = Some((index, action));
+                    self.answer(gate.action);
+                    tried.sure = Some((gate.rule, gate.action));
                     break;
                 }
             }
         }
         tried
+    }
+
+    /// Asks all that a rule asks.
+    #[inline(never)]
+    fn ask_rule(&self, policy: u32, rule: u32, is_untranslated: bool) -> Truth {
+        let rules = self.programs.policy(policy).map(|it| it.rules(self.facts.direction));
+        let rule = rules.zip(usize::try_from(rule).ok()).and_then(|(rules, rule)| rules.get(rule));
+        let Some(rule) = rule else { return Truth::False };
+        let switches = self.programs.switches();
+        if is_untranslated {
+            rule.matches_untranslated(self.facts, switches)
+        } else {
+            rule.matches(self.facts, switches)
+        }
     }
 
     fn profiles(&mut self, owner: &Owner) {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use crate::model::{PolicyId, PolicyKind};
 use crate::policy::{Policy, PolicySet, Revision, StagedAction};
@@ -25,10 +26,10 @@ use crate::policy::{Policy, PolicySet, Revision, StagedAction};
 pub fn what_if(set: &PolicySet, candidates: &[Policy], named: &[PolicyId]) -> PolicySet {
     let enforced = set.policies().iter().filter(|it| !it.id.kind.is_staged());
     let mut order: Vec<PolicyId> = Vec::new();
-    let mut policies: HashMap<PolicyId, Policy> = HashMap::new();
+    let mut policies: HashMap<PolicyId, Arc<Policy>> = HashMap::new();
     for policy in enforced {
         order.push(policy.id.clone());
-        policies.insert(policy.id.clone(), policy.clone());
+        policies.insert(policy.id.clone(), Arc::clone(policy));
     }
     let mut hasher = DefaultHasher::new();
     set.revision().0.hash(&mut hasher);
@@ -42,7 +43,7 @@ pub fn what_if(set: &PolicySet, candidates: &[Policy], named: &[PolicyId]) -> Po
             }
             None | Some(StagedAction::Set | StagedAction::Learn | StagedAction::Ignore) => {
                 let promoted = Policy { id: id.clone(), staged_action: None, ..candidate.clone() };
-                if policies.insert(id.clone(), promoted).is_none() {
+                if policies.insert(id.clone(), Arc::new(promoted)).is_none() {
                     order.push(id);
                 }
             }
@@ -50,8 +51,9 @@ pub fn what_if(set: &PolicySet, candidates: &[Policy], named: &[PolicyId]) -> Po
         format!("{candidate:?}").hash(&mut hasher);
     }
     // A policy that was removed and added again stands in the order twice; it is taken once.
-    let policies: Vec<Policy> = order.iter().filter_map(|it| policies.remove(it)).collect();
-    PolicySet::new(set.tiers().to_vec(), policies, set.cluster().clone(), Revision(hasher.finish()))
+    let policies: Vec<Arc<Policy>> = order.iter().filter_map(|it| policies.remove(it)).collect();
+    let (tiers, cluster) = (set.tiers().to_vec(), Arc::clone(set.cluster()));
+    PolicySet::of_shared(tiers, policies, cluster, Revision(hasher.finish()))
 }
 
 /// Returns the kind that a staged kind becomes when it goes into force.

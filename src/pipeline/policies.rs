@@ -39,7 +39,7 @@ pub fn load_policies(
         Error::Policies(Box::new(PolicyErrors(errors)))
     })?;
     let set = adopt(loaded, metrics);
-    Ok(Arc::new(Programs::compile_with(set, options.clone())))
+    Ok(Arc::new(Programs::compile_with(Arc::new(set), options.clone())))
 }
 
 /// Watches the folder until the process ends. A set that cannot be read leaves the one in force.
@@ -58,8 +58,10 @@ pub fn watch_policies(
             match catalog.poll() {
                 Polled::Unchanged => {}
                 Polled::Changed(loaded) => {
-                    let set = adopt(*loaded, &shared.metrics);
-                    let (programs, _) = shared.loaded().programs().recompile(set);
+                    let in_force = shared.loaded();
+                    let in_force = in_force.programs();
+                    let set = adopt(*loaded, &shared.metrics).sharing(in_force.set());
+                    let (programs, _) = in_force.recompile(Arc::new(set));
                     let programs = Arc::new(programs);
                     tracing::info!(revision = %programs.revision(), "policies changed");
                     results.edges().set_current(programs.revision());
@@ -82,7 +84,7 @@ pub fn watch_policies(
 }
 
 /// Tells of what was loaded.
-fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> Arc<PolicySet> {
+fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> PolicySet {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "policy");
     }
@@ -90,5 +92,5 @@ fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> Arc<PolicySet> {
     metrics.policies_reload_ok.set_flag(true);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     metrics.policies_reload_timestamp.set(now.as_secs_f64());
-    Arc::new(loaded.set)
+    loaded.set
 }

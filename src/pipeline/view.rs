@@ -115,7 +115,7 @@ impl View for ReadView {
         let loaded = self.shared.loaded();
         let set = loaded.programs().set();
         let store = self.results.edges();
-        let item = |(place, policy): (usize, &crate::policy::Policy)| {
+        let item = |(place, policy): (usize, &Arc<crate::policy::Policy>)| {
             let totals = policy
                 .id
                 .kind

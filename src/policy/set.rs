@@ -1,7 +1,8 @@
 //! A whole set of policies with its cluster: what is compiled, and what a revision names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::policy::Policy;
@@ -31,8 +32,8 @@ pub struct PolicySet {
     // INVARIANT: tiers in the order of evaluation, names unique, the built-in ones included.
     tiers: Vec<Tier>,
     // INVARIANT: sorted by tier in the order above (unknown tiers last, by name), then as `Policy::cmp_in_tier` says.
-    policies: Vec<Policy>,
-    cluster: Cluster,
+    policies: Vec<Arc<Policy>>,
+    cluster: Arc<Cluster>,
     revision: Revision,
 }
 
@@ -40,9 +41,21 @@ impl PolicySet {
     /// Sorts the parts and adds the built-in tiers that are missing. Of two tiers of one name the first stays.
     #[must_use]
     pub fn new(
+        tiers: Vec<Tier>,
+        policies: Vec<Policy>,
+        cluster: impl Into<Arc<Cluster>>,
+        revision: Revision,
+    ) -> Self {
+        let policies = policies.into_iter().map(Arc::new).collect();
+        Self::of_shared(tiers, policies, cluster.into(), revision)
+    }
+
+    /// As [`PolicySet::new`], of policies and a cluster that other sets may hold too.
+    #[must_use]
+    pub fn of_shared(
         mut tiers: Vec<Tier>,
-        mut policies: Vec<Policy>,
-        cluster: Cluster,
+        mut policies: Vec<Arc<Policy>>,
+        cluster: Arc<Cluster>,
         revision: Revision,
     ) -> Self {
         tiers.extend(Tier::built_in());
@@ -65,14 +78,30 @@ impl PolicySet {
     /// Returns the policies in the order of evaluation: tier by tier. Policies that name a tier that does not exist
     /// come last.
     #[must_use]
-    pub fn policies(&self) -> &[Policy] {
+    pub fn policies(&self) -> &[Arc<Policy>] {
         &self.policies
     }
 
     /// Returns what is known of the cluster.
     #[must_use]
-    pub const fn cluster(&self) -> &Cluster {
+    pub const fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
+    }
+
+    /// Holds what is equal in `before` in common with it: less memory, and whoever compares the two sets need not look
+    /// into it again.
+    #[must_use]
+    pub fn sharing(mut self, before: &Self) -> Self {
+        if self.cluster == before.cluster {
+            self.cluster = Arc::clone(&before.cluster);
+        }
+        let by_id: HashMap<_, _> = before.policies.iter().map(|it| (&it.id, it)).collect();
+        for policy in &mut self.policies {
+            if let Some(same) = by_id.get(&policy.id).filter(|it| **it == policy) {
+                *policy = Arc::clone(same);
+            }
+        }
+        self
     }
 
     /// Returns the revision.

@@ -30,7 +30,7 @@ pub(super) fn verify(
     config: &Config,
 ) -> Verification {
     let set = Arc::new(with_policy(programs.set(), policy, config));
-    let programs = Programs::compile_with(set, programs.options().clone());
+    let (programs, _) = programs.recompile(set);
     let mut found = Verification::default();
     for WindowEdge { edge, totals } in &window.edges {
         if is_itself(&edge.subject, &edge.peer) {
@@ -55,8 +55,8 @@ fn with_policy(set: &PolicySet, policy: &Policy, config: &Config) -> PolicySet {
     let mut tiers = set.tiers().to_vec();
     tiers.push(config.tier_in(set));
     let others = set.policies().iter().filter(|it| it.id != policy.id).cloned();
-    let policies = others.chain([policy.clone()]).collect();
-    PolicySet::new(tiers, policies, set.cluster().clone(), set.revision())
+    let policies = others.chain([Arc::new(policy.clone())]).collect();
+    PolicySet::of_shared(tiers, policies, Arc::clone(set.cluster()), set.revision())
 }
 
 /// A would-be deny that the policy causes: it is charged with it, or is to blame.

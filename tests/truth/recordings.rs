@@ -59,9 +59,9 @@ fn change(home: &Path, words: &str) -> EventTime {
 }
 
 /// A set with the policies of one and the cluster of another.
-fn with_policies(policies: impl IntoIterator<Item = Policy>, set: &PolicySet) -> PolicySet {
+fn with_policies(policies: impl IntoIterator<Item = Arc<Policy>>, set: &PolicySet) -> PolicySet {
     let policies = policies.into_iter().collect();
-    PolicySet::new(set.tiers().to_vec(), policies, set.cluster().clone(), Revision(0))
+    PolicySet::of_shared(set.tiers().to_vec(), policies, set.cluster().clone(), Revision(0))
 }
 
 fn network_policy(namespace: &str, name: &str) -> PolicyId {
@@ -203,11 +203,12 @@ fn table(run: &str, records: usize, counts: &Counts) -> String {
 /// Returns a set in which one rule does the opposite.
 fn with_rule_flipped(set: &PolicySet, id: &PolicyId, direction: Direction, place: u32) -> PolicySet {
     let policies = set.policies().iter().cloned().map(|mut policy| {
+        let flipped = Arc::make_mut(&mut policy);
         let rules = match direction {
-            Direction::Ingress => &mut policy.ingress,
-            Direction::Egress => &mut policy.egress,
+            Direction::Ingress => &mut flipped.ingress,
+            Direction::Egress => &mut flipped.egress,
         };
-        if policy.id == *id
+        if flipped.id == *id
             && let Some(rule) = rules.get_mut(place as usize)
         {
             rule.action = RuleAction::Terminal(match rule.action {

@@ -301,7 +301,8 @@ pub fn tiers(set: &PolicySet) -> Vec<Tier<'_>> {
 /// The policies of a tier in order, each with its place in the set: by order, those without one last; then by the
 /// text of name, namespace and kind.
 fn policies<'a>(set: &'a PolicySet, tier: &Name) -> Vec<(usize, &'a Policy)> {
-    let mut policies: Vec<_> = set.policies().iter().enumerate().filter(|(_, it)| it.tier == *tier).collect();
+    let all = set.policies().iter().map(AsRef::as_ref).enumerate();
+    let mut policies: Vec<(usize, &Policy)> = all.filter(|(_, it)| it.tier == *tier).collect();
     policies.sort_by(|(_, a), (_, b)| {
         let order = |it: &Policy| it.order.value().unwrap_or(f64::INFINITY);
         let text = |it: &Policy| {

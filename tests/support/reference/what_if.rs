@@ -8,7 +8,7 @@ use flowstage::policy::{Policy, PolicySet, StagedAction};
 /// part only where it is named.
 pub fn what_if(set: &PolicySet, named: &[PolicyId]) -> PolicySet {
     let (staged, mut policies): (Vec<Policy>, Vec<Policy>) =
-        set.policies().iter().cloned().partition(|it| it.id.kind.is_staged());
+        set.policies().iter().map(|it| Policy::clone(it)).partition(|it| it.id.kind.is_staged());
     for policy in staged {
         let target = PolicyId { kind: enforced_kind(policy.id.kind), ..policy.id.clone() };
         let action = policy.staged_action.unwrap_or_default();
@@ -27,7 +27,7 @@ pub fn what_if(set: &PolicySet, named: &[PolicyId]) -> PolicySet {
             policies.push(Policy { id: target, staged_action: None, ..policy });
         }
     }
-    PolicySet::new(set.tiers().to_vec(), policies, set.cluster().clone(), set.revision())
+    PolicySet::new(set.tiers().to_vec(), policies, set.cluster().as_ref().clone(), set.revision())
 }
 
 fn enforced_kind(kind: PolicyKind) -> PolicyKind {
