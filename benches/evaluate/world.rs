@@ -152,9 +152,9 @@ pub(crate) fn edges(set: &PolicySet, count: usize) -> Vec<Edge> {
 pub(crate) enum Edit {
     /// A policy selects what none did, and loses two rules.
     Policy,
-    /// A pod is relabelled.
+    /// One label of a namespace changes, which its thirty pods inherit.
     Label,
-    /// A network set has another prefix.
+    /// A network set gets a prefix that holds sixty-four pods.
     NetworkSet,
 }
 
@@ -170,8 +170,8 @@ pub(crate) fn edited(set: &PolicySet, edit: Edit) -> PolicySet {
             policy.selector = Some(Selector::from_node(Node::Or(both.to_vec())));
             policy.ingress.truncate(1);
         }
-        Edit::Label => cluster.workloads[7].labels.insert(Name::from("app"), Name::from("app-new")),
-        Edit::NetworkSet => cluster.network_sets[7].nets.push("198.51.100.0/24".parse().unwrap()),
+        Edit::Label => cluster.namespaces[7].labels.insert(Name::from("team"), Name::from("team-8")),
+        Edit::NetworkSet => cluster.network_sets[7].nets.push("10.0.0.0/26".parse().unwrap()),
     }
     PolicySet::new(set.tiers().to_vec(), policies, cluster, Revision(2)).sharing(set)
 }

@@ -3,6 +3,8 @@
 //! Namespaces and service accounts are selected through labels that endpoints inherit under the prefixes `pcns.` and
 //! `pcsa.`. The rewriting follows `projectcalico/calico`, `libcalico-go/lib/backend/syncersv1/updateprocessors`.
 
+use std::sync::LazyLock;
+
 use crate::model::{Name, PolicyId};
 use crate::policy::selector::Node;
 use crate::policy::{EntityRule, NamespaceMatch, Policy, Selector, ServiceAccountMatch};
@@ -19,6 +21,12 @@ pub(super) const OWN_NAME: &str = "projectcalico.org/name";
 pub(super) const OF_NAMESPACE: &str = "pcns.";
 /// The prefix of labels inherited from the service account.
 pub(super) const OF_ACCOUNT: &str = "pcsa.";
+
+/// Returns [`NAMESPACE`] as one shared name: nearly every selector asks for it.
+fn namespace_key() -> Name {
+    static KEY: LazyLock<Name> = LazyLock::new(|| Name::from(NAMESPACE));
+    KEY.clone()
+}
 
 /// What a rule asks of the labels at one end.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -38,7 +46,7 @@ pub(super) fn policy_selector(policy: &Policy) -> Node {
     let account = policy.service_account_selector.as_ref().map(|it| prefixed(it.root(), OF_ACCOUNT));
     if policy.id.kind.is_namespaced() {
         let namespace = policy.id.namespace.clone().unwrap_or_else(|| Name::from(""));
-        let scope = Node::Eq(Name::from(NAMESPACE), namespace);
+        let scope = Node::Eq(namespace_key(), namespace);
         return both(both_opt(own, Some(scope)), account);
     }
     let namespaces = policy.global.namespace_selector.as_ref().map(|it| prefixed(it.root(), OF_NAMESPACE));
@@ -76,7 +84,7 @@ pub(super) fn entity_selectors(namespace: Option<&Name>, entity: &EntityRule) ->
     }
     let namespaces = match namespace_selector {
         Some(it) => Some(namespace_match(it)),
-        None => namespace.map(|it| Node::Eq(Name::from(NAMESPACE), it.clone())),
+        None => namespace.map(|it| Node::Eq(namespace_key(), it.clone())),
     };
     let own = selector.as_ref().map(|it| it.root().clone());
     let positive = both_opt(own, service_accounts.as_ref().and_then(account_match));
@@ -84,7 +92,7 @@ pub(super) fn entity_selectors(namespace: Option<&Name>, entity: &EntityRule) ->
 }
 
 fn namespace_match(namespaces: &NamespaceMatch) -> Node {
-    let has_namespace = Node::Has(Name::from(NAMESPACE));
+    let has_namespace = Node::Has(namespace_key());
     match namespaces {
         NamespaceMatch::Any => has_namespace,
         NamespaceMatch::Global => Node::Not(Box::new(has_namespace)),

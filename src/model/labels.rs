@@ -1,14 +1,15 @@
 //! Labels of an endpoint.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::name::Name;
 
-/// A set of labels, sorted by key; a key stands once.
+/// A set of labels, sorted by key; a key stands once. Cloning counts a reference.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct LabelSet {
     // INVARIANT: sorted by key, keys are unique.
-    pairs: Vec<(Name, Name)>,
+    pairs: Arc<Vec<(Name, Name)>>,
 }
 
 impl LabelSet {
@@ -23,11 +24,11 @@ impl LabelSet {
     pub fn insert(&mut self, key: Name, value: Name) {
         match self.pairs.binary_search_by(|(it, _)| it.cmp(&key)) {
             Ok(idx) => {
-                if let Some(pair) = self.pairs.get_mut(idx) {
+                if let Some(pair) = Arc::make_mut(&mut self.pairs).get_mut(idx) {
                     pair.1 = value;
                 }
             }
-            Err(idx) => self.pairs.insert(idx, (key, value)),
+            Err(idx) => Arc::make_mut(&mut self.pairs).insert(idx, (key, value)),
         }
     }
 
