@@ -1,17 +1,22 @@
 //! CPU per flow from a broker with lz4: the consumer and the whole path behind it, against a plain program that polls one
-//! message at a time. Process CPU, so that the client's own threads count; the embedded broker has a process of its own.
+//! message at a time. Process CPU, so that the client's own threads count; the broker has a process of its own.
 //!
-//! Run with `cargo bench --bench kafka`. It prints nanoseconds of CPU a flow and their ratio.
+//! Run with `cargo bench --bench kafka`. It prints nanoseconds of CPU a flow and their ratio. The broker is Apache Kafka
+//! where `FLOWSTAGE_TEST_KAFKA` names a folder with its jars, else the client library's embedded one.
 
 #![allow(clippy::print_stdout, reason = "a bench reports on standard output")]
 
+#[path = "../tests/support/broker.rs"]
+#[allow(dead_code, unreachable_pub, reason = "tests use more of it")]
+mod broker;
 mod support;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use broker::Broker;
 use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
 use flowstage::decode::{Decoder, Format};
 use flowstage::engine::{Effect, Engine, Event, Spec};
@@ -19,6 +24,8 @@ use flowstage::evaluate::Programs;
 use flowstage::ingest::{Consumer as _, From, KafkaConfig, KafkaConsumer, Log, LogPartition, Rebalance};
 use flowstage::model::{MergePartitionId, Offset, PartitionId};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
@@ -27,12 +34,20 @@ use support::baseline::Baseline;
 use support::input::{SimplePolicy, policies, programs, records};
 
 const FLOWS: u64 = 400_000;
+
+/// How often the records are on the topic.
+const PASSES: usize = 2;
 const EDGES: u64 = 20_000;
 const POLICIES: usize = 200;
 const TOPIC: &str = "flows";
 
+const PARTITIONS: i32 = 8;
+
 /// The embedded broker keeps 5 MiB a partition, as stored.
-const PARTITIONS: i32 = 64;
+const EMBEDDED_PARTITIONS: i32 = 64;
+
+/// Records between two publications: what a worker reads in about a second.
+const FLUSH_EVERY: usize = 300_000;
 
 const ROUNDS: usize = 3;
 
@@ -41,27 +56,19 @@ const HOST: &str = "FLOWSTAGE_BENCH_BROKER";
 
 fn main() {
     if std::env::var_os(HOST).is_some() {
-        return host();
+        return serve_embedded();
     }
     let records = records(FLOWS, EDGES);
     let policies = policies(&records, POLICIES);
     let programs = programs(&policies);
-    let mut broker = Command::new(std::env::current_exe().expect("the bench knows itself"))
-        .env(HOST, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the broker's process starts");
-    let mut brokers = String::new();
-    let said = broker.stdout.take().expect("its output is piped");
-    BufReader::new(said).read_line(&mut brokers).expect("the broker says where it listens");
-    let brokers = brokers.trim().to_owned();
-    produce(&brokers, &records);
-    let count = records.len();
+    let host = Host::start();
+    let (brokers, partitions) = (host.address(), host.partitions());
+    produce(&brokers, partitions, &records);
+    let count = records.len() * PASSES;
     drop(records);
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
-        let ours = cpu(|| flowstage(&brokers, &format!("ours-{round}"), count, &programs));
+        let ours = cpu(|| flowstage(&brokers, partitions, &format!("ours-{round}"), count, &programs));
         let theirs = cpu(|| baseline(&brokers, &format!("theirs-{round}"), count, &policies));
         let per_flow = |spent: Duration| spent.as_nanos() as f64 / count as f64;
         let ratio = per_flow(ours) / per_flow(theirs);
@@ -72,22 +79,82 @@ fn main() {
         );
         ratios.push(ratio);
     }
-    drop(broker.stdin.take());
-    broker.wait().expect("the broker's process ends");
+    drop(host);
     ratios.sort_by(f64::total_cmp);
-    println!("median ratio {:.2} over {ROUNDS} rounds of {count} flows", ratios[ROUNDS / 2]);
+    println!(
+        "median ratio {:.2} over {ROUNDS} rounds of {count} flows in {partitions} partitions",
+        ratios[ROUNDS / 2]
+    );
 }
 
-/// Hosts the broker until standard input is closed.
-fn host() {
+/// The broker that is read from.
+enum Host {
+    Apache(Broker),
+    Embedded { process: Child, brokers: String },
+}
+
+impl Host {
+    fn start() -> Self {
+        if let Some(broker) = Broker::start("the bench against Apache Kafka") {
+            create_topic(&broker.address());
+            return Self::Apache(broker);
+        }
+        let mut process = Command::new(std::env::current_exe().expect("the bench knows itself"))
+            .env(HOST, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the broker's process starts");
+        let mut brokers = String::new();
+        let said = process.stdout.take().expect("its output is piped");
+        BufReader::new(said).read_line(&mut brokers).expect("the broker says where it listens");
+        Self::Embedded { process, brokers: brokers.trim().to_owned() }
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::Apache(broker) => broker.address(),
+            Self::Embedded { brokers, .. } => brokers.clone(),
+        }
+    }
+
+    const fn partitions(&self) -> i32 {
+        match self {
+            Self::Apache(_) => PARTITIONS,
+            Self::Embedded { .. } => EMBEDDED_PARTITIONS,
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Self::Embedded { process, .. } = self {
+            drop(process.stdin.take());
+            process.wait().expect("the broker's process ends");
+        }
+    }
+}
+
+/// Hosts the embedded broker until standard input is closed.
+fn serve_embedded() {
     let broker = MockCluster::new(1).expect("the embedded broker starts");
-    broker.create_topic(TOPIC, PARTITIONS, 1).expect("the topic is made");
+    broker.create_topic(TOPIC, EMBEDDED_PARTITIONS, 1).expect("the topic is made");
     println!("{}", broker.bootstrap_servers());
     let mut end = String::new();
     std::io::stdin().read_line(&mut end).expect("standard input is piped");
 }
 
-fn produce(brokers: &str, records: &[Vec<u8>]) {
+fn create_topic(brokers: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("the settings are valid");
+    let topic = NewTopic::new(TOPIC, PARTITIONS, TopicReplication::Fixed(1));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
+    let made = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
+    made.expect("the broker answers").iter().for_each(|it| assert!(it.is_ok(), "the topic is made: {it:?}"));
+}
+
+fn produce(brokers: &str, partitions: i32, records: &[Vec<u8>]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("compression.type", "lz4")
@@ -95,8 +162,8 @@ fn produce(brokers: &str, records: &[Vec<u8>]) {
         .set("batch.size", "1000000")
         .create()
         .expect("the settings are valid");
-    for (idx, value) in (0..).zip(records) {
-        let mut record = BaseRecord::<[u8], [u8]>::to(TOPIC).payload(value).partition(idx % PARTITIONS);
+    for (idx, value) in (0..).zip((0..PASSES).flat_map(|_| records)) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(TOPIC).payload(value).partition(idx % partitions);
         while let Err((_, back)) = producer.send(record) {
             producer.poll(Duration::from_millis(5));
             record = back;
@@ -105,7 +172,7 @@ fn produce(brokers: &str, records: &[Vec<u8>]) {
     producer.flush(Duration::from_secs(60)).expect("everything arrives");
 }
 
-fn flowstage(brokers: &str, group: &str, count: usize, programs: &Arc<Programs>) {
+fn flowstage(brokers: &str, partitions: i32, group: &str, count: usize, programs: &Arc<Programs>) {
     let kafka = KafkaConfig {
         brokers: brokers.to_owned(),
         flows_topic: TOPIC.to_owned(),
@@ -113,7 +180,7 @@ fn flowstage(brokers: &str, group: &str, count: usize, programs: &Arc<Programs>)
         ..KafkaConfig::default()
     };
     let mut consumer = KafkaConsumer::new(&kafka, None, From::Earliest).expect("the group is joined");
-    let mut engine = engine(programs);
+    let mut engine = engine(partitions, programs);
     let mut decoder = Decoder::new(Format::Calico);
     let mut seen = 0;
     let mut flushed = 0;
@@ -128,7 +195,7 @@ fn flowstage(brokers: &str, group: &str, count: usize, programs: &Arc<Programs>)
             }
         });
         seen += read.expect("the records are read");
-        if seen - flushed > 100_000 || seen >= count {
+        if seen - flushed > FLUSH_EVERY || seen >= count {
             flushed = seen;
             publish(&mut engine);
         }
@@ -136,7 +203,7 @@ fn flowstage(brokers: &str, group: &str, count: usize, programs: &Arc<Programs>)
     consumer.close(Duration::from_secs(5)).expect("the group is left");
 }
 
-fn engine(programs: &Arc<Programs>) -> Engine {
+fn engine(partitions: i32, programs: &Arc<Programs>) -> Engine {
     let minute = Duration::from_secs(60);
     let spec = Spec {
         settings: Settings {
@@ -145,7 +212,7 @@ fn engine(programs: &Arc<Programs>) -> Engine {
             merge_partitions: 1,
         },
         retain: Retain::Windows,
-        partitions: PARTITIONS.unsigned_abs(),
+        partitions: partitions.unsigned_abs(),
         incarnation: 1,
         message_bytes_max: 256 * 1024,
     };

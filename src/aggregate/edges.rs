@@ -19,13 +19,14 @@ pub(crate) struct EdgeIdx(pub(crate) u32);
 
 /// What makes an edge, by numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct EdgeKey {
-    subject: EndpointIdx,
-    peer: EndpointIdx,
-    service: u32,
-    port: Option<u16>,
-    protocol: Protocol,
-    direction: Direction,
+pub(super) struct EdgeKey {
+    pub(super) subject: EndpointIdx,
+    pub(super) peer: EndpointIdx,
+    /// 0 is none.
+    pub(super) service: u32,
+    pub(super) port: Option<u16>,
+    pub(super) protocol: Protocol,
+    pub(super) direction: Direction,
 }
 
 /// One edge: what it is, what was said of it, and where it was counted last.
@@ -120,8 +121,33 @@ impl EdgeTable {
     }
 
     /// Returns the subject of an edge by number, for limits.
-    pub(super) fn subject(&self, edge: EdgeIdx) -> Option<EndpointIdx> {
+    pub(crate) fn subject(&self, edge: EdgeIdx) -> Option<EndpointIdx> {
         self.row(edge).map(|row| row.key.subject)
+    }
+
+    /// Returns the number of an endpoint by its bytes from any table; nothing where they spell none.
+    pub(super) fn spelled_endpoint(&mut self, bytes: &[u8]) -> Option<EndpointIdx> {
+        self.endpoints.intern_spelled(bytes)
+    }
+
+    /// Returns the bytes of an endpoint.
+    pub(super) fn spelling(&self, endpoint: EndpointIdx) -> Option<&[u8]> {
+        self.endpoints.spelling(endpoint)
+    }
+
+    /// Returns the number of the service of this namespace, name and port name.
+    pub(super) fn service_of(&mut self, [namespace, name, port_name]: [&str; 3]) -> u32 {
+        self.services.intern(Some(&ServiceView { namespace, name, port_name, port: None }))
+    }
+
+    /// Returns namespace, name and port name of a service by number.
+    pub(super) fn service(&self, number: u32) -> Option<[&str; 3]> {
+        self.services.get(number).map(|it| [&*it.namespace, &*it.name, &*it.port_name])
+    }
+
+    /// Returns what makes an edge.
+    pub(super) fn key(&self, edge: EdgeIdx) -> Option<&EdgeKey> {
+        self.row(edge).map(|row| &row.key)
     }
 
     /// Returns a row.
@@ -188,7 +214,8 @@ impl EdgeTable {
         (table, renumbered)
     }
 
-    fn find_or_insert(&mut self, key: EdgeKey) -> EdgeIdx {
+    /// Returns the number of the edge with this key; its numbers are of this table.
+    pub(super) fn find_or_insert(&mut self, key: EdgeKey) -> EdgeIdx {
         let hash = self.hasher.hash_one(key);
         let rows = &self.rows;
         match self.by_key.find(hash, |it| rows.get(*it as usize).is_some_and(|row| row.key == key)) {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
 
-use crate::model::{Endpoint, EndpointKind, EndpointView, IpAddr, NameScope};
+use super::spelling::{read, spell, spell_owned};
+use crate::model::{Endpoint, EndpointView};
 
 /// An endpoint by its place in a worker's table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct EndpointIdx(pub(super) u32);
+pub(crate) struct EndpointIdx(pub(super) u32);
 
 /// One raw spelling of an endpoint: where its bytes stand, and which endpoint it is.
 #[derive(Debug)]
@@ -18,6 +19,13 @@ struct Spelling {
     start: usize,
     len: usize,
     endpoint: EndpointIdx,
+}
+
+/// One endpoint, and a spelling of it to hand on.
+#[derive(Debug)]
+struct Known {
+    endpoint: Arc<Endpoint>,
+    spelling: u32,
 }
 
 /// Interns endpoints by the raw text of their record.
@@ -31,7 +39,7 @@ pub(super) struct Interner {
     spellings: Vec<Spelling>,
     arena: Vec<u8>,
     by_endpoint: HashMap<Arc<Endpoint>, EndpointIdx, RandomState>,
-    endpoints: Vec<Arc<Endpoint>>,
+    known: Vec<Known>,
     scratch: Vec<u8>,
 }
 
@@ -41,18 +49,21 @@ impl Interner {
         let mut scratch = std::mem::take(&mut self.scratch);
         spell(view, &mut scratch);
         let hash = self.hasher.hash_one(scratch.as_slice());
-        let found = self
-            .by_spelling
-            .find(hash, |it| {
-                self.spellings.get(*it as usize).is_some_and(|known| known.bytes(&self.arena) == scratch)
-            })
-            .and_then(|it| self.spellings.get(*it as usize));
-        let endpoint = match found {
-            Some(known) => known.endpoint,
-            None => self.learn(hash, &scratch, view),
+        let endpoint = match self.find(hash, &scratch) {
+            Some(known) => known,
+            None => self.learn(hash, &scratch, view.to_endpoint()),
         };
         self.scratch = scratch;
         endpoint
+    }
+
+    /// Returns the number of the endpoint that [`Interner::spelling`] wrote; nothing where the bytes spell none.
+    pub(super) fn intern_spelled(&mut self, bytes: &[u8]) -> Option<EndpointIdx> {
+        let hash = self.hasher.hash_one(bytes);
+        match self.find(hash, bytes) {
+            Some(known) => Some(known),
+            None => Some(self.learn(hash, bytes, read(bytes)?.to_endpoint())),
+        }
     }
 
     /// Returns the number of an endpoint that is at hand already.
@@ -60,16 +71,20 @@ impl Interner {
         if let Some(known) = self.by_endpoint.get(&endpoint) {
             return *known;
         }
-        let idx = EndpointIdx(u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX));
-        let endpoint = Arc::new(endpoint);
-        self.endpoints.push(Arc::clone(&endpoint));
-        self.by_endpoint.insert(endpoint, idx);
-        idx
+        let mut bytes = Vec::new();
+        spell_owned(&endpoint, &mut bytes);
+        self.learn(self.hasher.hash_one(bytes.as_slice()), &bytes, endpoint)
     }
 
     /// Returns the endpoint of a number that this table gave.
     pub(super) fn get(&self, idx: EndpointIdx) -> Option<&Arc<Endpoint>> {
-        self.endpoints.get(idx.0 as usize)
+        self.known.get(idx.0 as usize).map(|it| &it.endpoint)
+    }
+
+    /// Returns the endpoint of a number that this table gave, as bytes for [`Interner::intern_spelled`] of any table.
+    pub(super) fn spelling(&self, idx: EndpointIdx) -> Option<&[u8]> {
+        let known = self.known.get(idx.0 as usize)?;
+        self.spellings.get(known.spelling as usize).map(|it| it.bytes(&self.arena))
     }
 
     /// Returns how many endpoints are known.
@@ -82,15 +97,30 @@ impl Interner {
         self.spellings.len()
     }
 
+    fn find(&self, hash: u64, bytes: &[u8]) -> Option<EndpointIdx> {
+        let spelled = |it: &u32| self.spellings.get(*it as usize);
+        let found =
+            self.by_spelling.find(hash, |it| spelled(it).is_some_and(|it| it.bytes(&self.arena) == bytes));
+        found.and_then(spelled).map(|it| it.endpoint)
+    }
+
     #[cold]
-    fn learn(&mut self, hash: u64, bytes: &[u8], view: &EndpointView<'_>) -> EndpointIdx {
-        let endpoint = self.intern_owned(view.to_endpoint());
-        let start = self.arena.len();
+    fn learn(&mut self, hash: u64, bytes: &[u8], endpoint: Endpoint) -> EndpointIdx {
+        let spelling = u32::try_from(self.spellings.len()).unwrap_or(u32::MAX);
+        let endpoint = match self.by_endpoint.get(&endpoint) {
+            Some(known) => *known,
+            None => {
+                let idx = EndpointIdx(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
+                let endpoint = Arc::new(endpoint);
+                self.known.push(Known { endpoint: Arc::clone(&endpoint), spelling });
+                self.by_endpoint.insert(endpoint, idx);
+                idx
+            }
+        };
+        self.spellings.push(Spelling { start: self.arena.len(), len: bytes.len(), endpoint });
         self.arena.extend_from_slice(bytes);
-        let idx = u32::try_from(self.spellings.len()).unwrap_or(u32::MAX);
-        self.spellings.push(Spelling { start, len: bytes.len(), endpoint });
         let Self { spellings, arena, hasher, .. } = self;
-        self.by_spelling.insert_unique(hash, idx, |it| {
+        self.by_spelling.insert_unique(hash, spelling, |it| {
             hasher.hash_one(spellings.get(*it as usize).map_or(&[][..], |known| known.bytes(arena)))
         });
         endpoint
@@ -103,48 +133,10 @@ impl Spelling {
     }
 }
 
-/// Writes everything that makes the endpoint into `out`, unambiguously: no part may hold a zero byte (the decoder
-/// rejects control characters), so a zero byte ends each.
-fn spell(view: &EndpointView<'_>, out: &mut Vec<u8>) {
-    let EndpointView { kind, namespace, name, name_scope, address, labels } = view;
-    out.clear();
-    let kind = match kind {
-        EndpointKind::Workload => 1,
-        EndpointKind::Host => 2,
-        EndpointKind::NetworkSet => 3,
-        EndpointKind::Network => 4,
-    };
-    let scope = match name_scope {
-        NameScope::Exact => 0x10,
-        NameScope::Aggregated => 0x20,
-    };
-    let known = 0x40 * u8::from(labels.is_some());
-    out.push(kind | scope | known);
-    match address {
-        None => out.push(0),
-        Some(IpAddr::V4(it)) => {
-            out.push(4);
-            out.extend_from_slice(&it.octets());
-        }
-        Some(IpAddr::V6(it)) => {
-            out.push(6);
-            out.extend_from_slice(&it.octets());
-        }
-    }
-    match namespace {
-        None => out.push(1),
-        Some(it) => out.extend_from_slice(it.as_bytes()),
-    }
-    out.push(0);
-    out.extend_from_slice(name.as_bytes());
-    out.push(0);
-    out.extend_from_slice(labels.map_or("", |it| it.0).as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::LabelsText;
+    use crate::model::{EndpointKind, LabelsText, NameScope};
 
     fn view<'a>(name: &'a str, labels: Option<&'a str>) -> EndpointView<'a> {
         EndpointView {

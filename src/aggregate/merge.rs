@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::edges::{EdgeIdx, EdgeTable};
 use super::finality::Finalities;
 use super::pane::{Pane, Spec};
-use super::partial::{Body, Partial};
+use super::partial::{Body, Head, Partial, PartialError};
 use super::report::Finality;
 use super::totals::Totals;
 use super::window::{ClosedWindow, WindowEdge};
@@ -41,7 +41,7 @@ struct MergePane {
 struct MergeSlot {
     edge: EdgeIdx,
     dirty: bool,
-    // One an input partition that counted the edge: a handful, so a list.
+    // One an input partition that counted the edge, sorted by it.
     parts: Vec<(PartitionId, Offset, Totals)>,
 }
 
@@ -114,30 +114,37 @@ impl Merge {
     }
 
     /// Takes in a partial that stands at `offset`.
-    pub fn absorb(&mut self, edges: &mut EdgeTable, offset: Offset, partial: Partial) -> Absorbed {
+    ///
+    /// # Errors
+    ///
+    /// When its counts do not hold together. Nothing of it is taken in, and it is passed over.
+    pub fn absorb(
+        &mut self,
+        edges: &mut EdgeTable,
+        offset: Offset,
+        partial: &Partial<'_>,
+    ) -> Result<Absorbed, PartialError> {
         self.position = self.position.max(offset.next());
-        let Partial { settings, partition, incarnation: _, upto, body } = partial;
+        let Head { settings, partition, incarnation: _, upto } = partial.head;
         if settings != self.settings {
-            return Absorbed::ForeignSettings;
+            return Ok(Absorbed::ForeignSettings);
         }
-        match body {
-            Body::Frontier { closed, newest, ledger: _, partitions, idle } => {
-                let newest = newest.map(|it| self.spec.pane_of(it));
-                self.finalities.note(partition, upto, closed, newest, partitions, idle);
-                Absorbed::Taken { stale: 0 }
+        let counts = match &partial.body {
+            Body::Frontier { frontier, partitions, idle } => {
+                let newest = frontier.newest.map(|it| self.spec.pane_of(it));
+                self.finalities.note(partition, upto, frontier.closed, newest, *partitions, *idle);
+                return Ok(Absorbed::Taken { stale: 0 });
             }
-            Body::Counts { pane, edges: counts } => {
-                if self.is_expired(pane) {
-                    return Absorbed::Expired;
-                }
-                let into = self.panes.entry(pane).or_insert_with(|| MergePane::new(offset));
-                let mut stale = 0;
-                for (edge, totals) in counts {
-                    stale += u32::from(!into.absorb(edges.owned(edge), partition, upto, totals));
-                }
-                Absorbed::Taken { stale }
-            }
+            Body::Counts(counts) => counts,
+        };
+        let pane = counts.pane();
+        if self.is_expired(pane) {
+            return Ok(Absorbed::Expired);
         }
+        let counts = counts.enter(edges)?;
+        let into = self.panes.entry(pane).or_insert_with(|| MergePane::new(offset));
+        let taken = counts.into_iter().map(|(edge, totals)| into.absorb(edge, partition, upto, totals));
+        Ok(Absorbed::Taken { stale: taken.map(|is_news| u32::from(!is_news)).sum() })
     }
 
     /// Hands out the sum of every slot that changed since the last call.
@@ -272,16 +279,19 @@ impl MergePane {
 
 impl MergeSlot {
     fn absorb(&mut self, partition: PartitionId, upto: Offset, totals: Totals) -> bool {
-        match self.parts.iter_mut().find(|(it, _, _)| *it == partition) {
-            Some((_, known, _)) if upto <= *known => false,
-            Some(part) => {
-                // The same counts complete up to a later offset are no news to readers, but must out-vote later ones.
-                let changed = part.2 != totals;
-                *part = (partition, upto, totals);
-                changed
-            }
-            None => {
-                self.parts.push((partition, upto, totals));
+        match self.parts.binary_search_by_key(&partition, |(it, _, _)| *it) {
+            Ok(place) => match self.parts.get_mut(place) {
+                Some((_, known, _)) if upto <= *known => false,
+                Some((_, known, counts)) => {
+                    // The same counts complete up to a later offset are no news to readers, but must out-vote later ones.
+                    let changed = *counts != totals;
+                    (*known, *counts) = (upto, totals);
+                    changed
+                }
+                None => false,
+            },
+            Err(place) => {
+                self.parts.insert(place, (partition, upto, totals));
                 true
             }
         }

@@ -1,56 +1,59 @@
 //! Partials on their log: the one codec.
 //!
 //! A message holds counts of one pane of one input partition, absolute and stamped with the offset that they are
-//! complete up to, or the frontier of one input partition. Endpoints stand once a message and edges name them by
-//! place. The form is postcard behind a version byte.
+//! complete up to, or the frontier of one input partition. Endpoints and services stand once a message and rows name
+//! them by place, so that a row is a few numbers to write, to read and to merge. The form is postcard behind a version
+//! byte; endpoints are bytes as `spelling` writes them.
 
-use serde::{Deserialize, Serialize};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::checkpoint::Ledger;
+use super::edges::{EdgeIdx, EdgeKey, EdgeTable};
 use super::fold::Frontier;
+use super::intern::EndpointIdx;
 use super::pane::Pane;
 use super::totals::Totals;
-use crate::model::{
-    Direction, Edge, Endpoint, EndpointKind, EventTime, IpAddr, LabelSet, Name, NameScope, Offset,
-    PartitionId, Protocol, ServiceRef,
-};
+use crate::model::{Direction, EventTime, Offset, PartitionId, Protocol};
 
 /// The version of the form. A reader refuses others.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// A message of the partials log.
+/// Bytes that a row has at most, about.
+const ROW_BYTES: usize = 48;
+
+/// A message of the partials log, as it lies in its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Partial {
+pub struct Partial<'a> {
+    /// Who says it, and up to where.
+    pub head: Head,
+    /// What is said.
+    pub body: Body<'a>,
+}
+
+/// Who wrote a message of the partials log, and up to where it is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
     /// The fingerprint of the settings that it was folded under.
     pub settings: u64,
     /// The input partition.
     pub partition: PartitionId,
     /// Which assignment of the partition wrote it: a random number, for the log's readers only.
     pub incarnation: u64,
-    /// The counts hold every record before this offset.
+    /// It holds every record before this offset.
     pub upto: Offset,
-    /// What is said.
-    pub body: Body,
 }
 
 /// What a partial says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Body {
+pub enum Body<'a> {
     /// Absolute counts of edges in one pane.
-    Counts {
-        /// The pane.
-        pane: Pane,
-        /// The edges and their counts.
-        edges: Vec<(Edge, Totals)>,
-    },
+    Counts(Counts<'a>),
     /// How far the input partition has come.
     Frontier {
-        /// The first pane that is not shut.
-        closed: Option<Pane>,
-        /// The newest event time.
-        newest: Option<EventTime>,
-        /// The accounts.
-        ledger: Ledger,
+        /// How far; complete up to the head's offset.
+        frontier: Frontier,
         /// How many partitions the flows topic has.
         partitions: u32,
         /// Whether the partition had no new record for some time.
@@ -58,21 +61,41 @@ pub enum Body {
     },
 }
 
-impl Partial {
-    /// Makes the message that tells how far a fold has come.
-    #[must_use]
-    pub fn frontier(
-        settings: u64,
-        partition: PartitionId,
-        incarnation: u64,
-        frontier: &Frontier,
-        partitions: u32,
-        idle: bool,
-    ) -> Self {
-        let Frontier { upto, closed, newest, ledger } = *frontier;
-        let body = Body::Frontier { closed, newest, ledger, partitions, idle };
-        Self { settings, partition, incarnation, upto, body }
+/// Absolute counts of edges in one pane.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Counts<'a> {
+    pane: i64,
+    #[serde(borrow)]
+    endpoints: Vec<Spelled<'a>>,
+    #[serde(borrow)]
+    services: Vec<[&'a str; 3]>,
+    rows: Vec<Row>,
+}
+
+/// One endpoint's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+struct Spelled<'a>(&'a [u8]);
+
+/// As bytes and not as a list of numbers, which is how serde sees a slice.
+impl Serialize for Spelled<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
     }
+}
+
+/// One edge and its counts. Ends are places in the message's list; a service is one more than its place, 0 none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Row {
+    egress: bool,
+    subject: u32,
+    peer: u32,
+    service: u32,
+    protocol: u8,
+    port: Option<u16>,
+    counts: [u64; 8],
+    first_seen: i64,
+    // How much later; at most a pane.
+    last_seen: i64,
 }
 
 /// Why bytes are no partial.
@@ -86,22 +109,26 @@ pub enum PartialError {
     Malformed(String),
 }
 
+impl PartialError {
+    fn malformed(what: impl ToString) -> Self {
+        Self::Malformed(what.to_string())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
-struct WirePartial {
+struct Wire<'a> {
     settings: u64,
     partition: i32,
     incarnation: u64,
     upto: i64,
-    body: WireBody,
+    #[serde(borrow)]
+    body: WireBody<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum WireBody {
-    Counts {
-        pane: i64,
-        endpoints: Vec<WireEndpoint>,
-        edges: Vec<WireEdge>,
-    },
+enum WireBody<'a> {
+    #[serde(borrow)]
+    Counts(Counts<'a>),
     Frontier {
         closed: Option<i64>,
         newest: Option<i64>,
@@ -112,203 +139,73 @@ enum WireBody {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct WireEndpoint {
-    kind: u8,
-    namespace: Option<String>,
-    name: String,
-    exact: bool,
-    address: Option<IpAddr>,
-    labels: Option<Vec<(String, String)>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireEdge {
-    egress: bool,
-    subject: u32,
-    peer: u32,
-    protocol: u8,
-    port: Option<u16>,
-    service: Option<[String; 3]>,
-    counts: [u64; 8],
-    seen: [i64; 2],
-}
-
-/// Builds the messages of one pane, cutting when one is full.
-#[derive(Debug)]
-pub(crate) struct Encoder {
-    /// A message is closed once its endpoints and edges pass this many bytes, roughly.
-    pub(crate) bytes_max: usize,
-}
-
-impl Encoder {
-    /// Writes counts into as many messages as needed, and hands each to `emit`.
-    pub(crate) fn counts<'a>(
-        &self,
-        head: &Partial,
-        pane: Pane,
-        edges: impl Iterator<Item = (&'a Edge, Totals)>,
-        emit: &mut dyn FnMut(Vec<u8>),
-    ) {
-        let mut builder = Builder::default();
-        for (edge, totals) in edges {
-            builder.push(edge, &totals);
-            if builder.bytes >= self.bytes_max {
-                emit(std::mem::take(&mut builder).finish(head, pane));
-            }
-        }
-        if !builder.edges.is_empty() {
-            emit(builder.finish(head, pane));
-        }
-    }
-}
-
-#[derive(Default)]
-struct Builder<'a> {
-    places: hashbrown::HashMap<&'a Endpoint, u32, foldhash::fast::RandomState>,
-    endpoints: Vec<WireEndpoint>,
-    edges: Vec<WireEdge>,
-    bytes: usize,
-}
-
-impl<'a> Builder<'a> {
-    fn push(&mut self, edge: &'a Edge, totals: &Totals) {
-        let Edge { direction, subject, peer, protocol, port, service } = edge;
-        let subject = self.place(subject);
-        let peer = self.place(peer);
-        let service =
-            service.as_ref().map(|it| [&it.namespace, &it.name, &it.port_name].map(|it| it.to_string()));
-        self.bytes += 60 + service.iter().flatten().map(String::len).sum::<usize>();
-        let (counts, seen) = totals_to_wire(totals);
-        self.edges.push(WireEdge {
-            egress: *direction == Direction::Egress,
-            subject,
-            peer,
-            protocol: protocol.0,
-            port: *port,
-            service,
-            counts,
-            seen,
-        });
-    }
-
-    fn place(&mut self, endpoint: &'a Endpoint) -> u32 {
-        if let Some(place) = self.places.get(endpoint) {
-            return *place;
-        }
-        let place = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
-        let wire = endpoint_to_wire(endpoint);
-        let labels = wire.labels.iter().flatten().map(|(key, value)| key.len() + value.len() + 2);
-        self.bytes +=
-            24 + wire.name.len() + wire.namespace.as_ref().map_or(0, String::len) + labels.sum::<usize>();
-        self.endpoints.push(wire);
-        self.places.insert(endpoint, place);
-        place
-    }
-
-    fn finish(self, head: &Partial, pane: Pane) -> Vec<u8> {
-        let body = WireBody::Counts { pane: pane.0, endpoints: self.endpoints, edges: self.edges };
-        encode(head, body)
-    }
-}
-
-impl Partial {
-    /// Writes the message.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        match &self.body {
-            Body::Counts { pane, edges } => {
-                let mut builder = Builder::default();
-                for (edge, totals) in edges {
-                    builder.push(edge, totals);
-                }
-                builder.finish(self, *pane)
-            }
-            Body::Frontier { closed, newest, ledger, partitions, idle } => {
-                let Ledger { base, accepted, late, skewed, rejected, filtered, gaps, overflowed } = *ledger;
-                let body = WireBody::Frontier {
-                    closed: closed.map(|it| it.0),
-                    newest: newest.map(EventTime::as_millis),
-                    ledger: [accepted, late, skewed, rejected, filtered, gaps, overflowed],
-                    base: base.0,
-                    partitions: *partitions,
-                    idle: *idle,
-                };
-                encode(self, body)
-            }
-        }
-    }
-
+impl<'a> Partial<'a> {
     /// Reads a message.
     ///
     /// # Errors
     ///
     /// When the bytes are of another version or do not have the form.
-    pub fn decode(bytes: &[u8]) -> Result<Self, PartialError> {
-        let (version, rest) =
-            bytes.split_first().ok_or_else(|| PartialError::Malformed("no bytes".to_owned()))?;
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, PartialError> {
+        let (version, rest) = bytes.split_first().ok_or_else(|| PartialError::malformed("no bytes"))?;
         if *version != VERSION {
             return Err(PartialError::Version(*version));
         }
-        let malformed = |what: &str| PartialError::Malformed(what.to_owned());
-        let wire: WirePartial =
-            postcard::from_bytes(rest).map_err(|error| PartialError::Malformed(error.to_string()))?;
-        let WirePartial { settings, partition, incarnation, upto, body } = wire;
+        let wire: Wire<'a> = postcard::from_bytes(rest).map_err(PartialError::malformed)?;
+        let Wire { settings, partition, incarnation, upto, body } = wire;
+        let upto = Offset(upto);
         let body = match body {
-            WireBody::Counts { pane, endpoints, edges } => {
-                let endpoints: Option<Vec<Endpoint>> =
-                    endpoints.into_iter().map(endpoint_from_wire).collect();
-                let endpoints = endpoints.ok_or_else(|| malformed("unknown kind of endpoint"))?;
-                let edges: Option<Vec<_>> =
-                    edges.into_iter().map(|it| edge_from_wire(it, &endpoints)).collect();
-                Body::Counts {
-                    pane: Pane(pane),
-                    edges: edges.ok_or_else(|| malformed("edge names an endpoint that is not there"))?,
-                }
-            }
+            WireBody::Counts(counts) => Body::Counts(counts),
             WireBody::Frontier { closed, newest, ledger, base, partitions, idle } => {
                 let [accepted, late, skewed, rejected, filtered, gaps, overflowed] = ledger;
                 let base = Offset(base);
-                Body::Frontier {
-                    closed: closed.map(Pane),
-                    newest: newest.map(EventTime::from_millis),
-                    ledger: Ledger { base, accepted, late, skewed, rejected, filtered, gaps, overflowed },
-                    partitions,
-                    idle,
-                }
+                let ledger = Ledger { base, accepted, late, skewed, rejected, filtered, gaps, overflowed };
+                let (closed, newest) = (closed.map(Pane), newest.map(EventTime::from_millis));
+                Body::Frontier { frontier: Frontier { upto, closed, newest, ledger }, partitions, idle }
             }
         };
-        Ok(Self { settings, partition: PartitionId(partition), incarnation, upto: Offset(upto), body })
+        Ok(Self { head: Head { settings, partition: PartitionId(partition), incarnation, upto }, body })
     }
 }
 
-fn encode(head: &Partial, body: WireBody) -> Vec<u8> {
-    let Partial { settings, partition, incarnation, upto, body: _ } = head;
-    let wire = WirePartial {
-        settings: *settings,
-        partition: partition.0,
-        incarnation: *incarnation,
-        upto: upto.0,
-        body,
-    };
-    postcard::to_extend(&wire, vec![VERSION]).expect("writing into a growing buffer does not fail")
+impl Counts<'_> {
+    /// Returns the pane.
+    #[must_use]
+    pub const fn pane(&self) -> Pane {
+        Pane(self.pane)
+    }
+
+    /// Finds or enters every edge in a table, and returns them with their counts.
+    ///
+    /// # Errors
+    ///
+    /// When an endpoint cannot be read, or a row names a place that is not there.
+    pub(super) fn enter(&self, table: &mut EdgeTable) -> Result<Vec<(EdgeIdx, Totals)>, PartialError> {
+        let Self { pane: _, endpoints, services, rows } = self;
+        let ends: Option<Vec<EndpointIdx>> =
+            endpoints.iter().map(|it| table.spelled_endpoint(it.0)).collect();
+        let ends = ends.ok_or_else(|| PartialError::malformed("an endpoint cannot be read"))?;
+        let services: Vec<u32> = services.iter().map(|it| table.service_of(*it)).collect();
+        let mut enter = |row: &Row| {
+            let service =
+                row.service.checked_sub(1).map_or(Some(0), |it| services.get(it as usize).copied())?;
+            let key = EdgeKey {
+                subject: *ends.get(row.subject as usize)?,
+                peer: *ends.get(row.peer as usize)?,
+                service,
+                port: row.port,
+                protocol: Protocol(row.protocol),
+                direction: if row.egress { Direction::Egress } else { Direction::Ingress },
+            };
+            Some((table.find_or_insert(key), row.totals()))
+        };
+        let entered: Option<Vec<_>> = rows.iter().map(&mut enter).collect();
+        entered.ok_or_else(|| PartialError::malformed("an edge names an end or a service that is not there"))
+    }
 }
 
-fn totals_to_wire(totals: &Totals) -> ([u64; 8], [i64; 2]) {
-    let Totals {
-        flows,
-        flows_denied,
-        connections_started,
-        connections_completed,
-        packets_in,
-        packets_out,
-        bytes_in,
-        bytes_out,
-        first_seen,
-        last_seen,
-    } = *totals;
-    (
-        [
+impl Row {
+    fn totals(&self) -> Totals {
+        let [
             flows,
             flows_denied,
             connections_started,
@@ -317,87 +214,153 @@ fn totals_to_wire(totals: &Totals) -> ([u64; 8], [i64; 2]) {
             packets_out,
             bytes_in,
             bytes_out,
-        ],
-        [first_seen.as_millis(), last_seen.as_millis()],
-    )
-}
-
-fn totals_from_wire(counts: [u64; 8], seen: [i64; 2]) -> Totals {
-    let [
-        flows,
-        flows_denied,
-        connections_started,
-        connections_completed,
-        packets_in,
-        packets_out,
-        bytes_in,
-        bytes_out,
-    ] = counts;
-    let [first_seen, last_seen] = seen.map(EventTime::from_millis);
-    Totals {
-        flows,
-        flows_denied,
-        connections_started,
-        connections_completed,
-        packets_in,
-        packets_out,
-        bytes_in,
-        bytes_out,
-        first_seen,
-        last_seen,
+        ] = self.counts;
+        Totals {
+            flows,
+            flows_denied,
+            connections_started,
+            connections_completed,
+            packets_in,
+            packets_out,
+            bytes_in,
+            bytes_out,
+            first_seen: EventTime::from_millis(self.first_seen),
+            last_seen: EventTime::from_millis(self.first_seen.saturating_add(self.last_seen)),
+        }
     }
 }
 
-fn endpoint_to_wire(endpoint: &Endpoint) -> WireEndpoint {
-    let Endpoint { kind, namespace, name, name_scope, address, labels } = endpoint;
-    WireEndpoint {
-        kind: match kind {
-            EndpointKind::Workload => 1,
-            EndpointKind::Host => 2,
-            EndpointKind::NetworkSet => 3,
-            EndpointKind::Network => 4,
-        },
-        namespace: namespace.as_ref().map(ToString::to_string),
-        name: name.to_string(),
-        exact: *name_scope == NameScope::Exact,
-        address: *address,
-        labels: labels
-            .as_ref()
-            .map(|it| it.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()),
-    }
-}
-
-fn endpoint_from_wire(wire: WireEndpoint) -> Option<Endpoint> {
-    let WireEndpoint { kind, namespace, name, exact, address, labels } = wire;
-    Some(Endpoint {
-        kind: match kind {
-            1 => EndpointKind::Workload,
-            2 => EndpointKind::Host,
-            3 => EndpointKind::NetworkSet,
-            4 => EndpointKind::Network,
-            _ => return None,
-        },
-        namespace: namespace.map(Name::from),
-        name: Name::from(name),
-        name_scope: if exact { NameScope::Exact } else { NameScope::Aggregated },
-        address,
-        labels: labels.map(|it| it.into_iter().collect::<LabelSet>()),
-    })
-}
-
-fn edge_from_wire(wire: WireEdge, endpoints: &[Endpoint]) -> Option<(Edge, Totals)> {
-    let WireEdge { egress, subject, peer, protocol, port, service, counts, seen } = wire;
-    let edge = Edge {
-        direction: if egress { Direction::Egress } else { Direction::Ingress },
-        subject: endpoints.get(subject as usize)?.clone(),
-        peer: endpoints.get(peer as usize)?.clone(),
-        protocol: Protocol(protocol),
-        port,
-        service: service.map(|[namespace, name, port_name]| ServiceRef {
-            namespace: namespace.into(),
-            name: name.into(),
-            port_name: port_name.into(),
-        }),
+/// Writes the message that tells how far a fold has come.
+pub(crate) fn encode_frontier(head: &Head, frontier: &Frontier, partitions: u32, idle: bool) -> Vec<u8> {
+    let Frontier { upto: _, closed, newest, ledger } = *frontier;
+    let Ledger { base, accepted, late, skewed, rejected, filtered, gaps, overflowed } = ledger;
+    let body = WireBody::Frontier {
+        closed: closed.map(|it| it.0),
+        newest: newest.map(EventTime::as_millis),
+        ledger: [accepted, late, skewed, rejected, filtered, gaps, overflowed],
+        base: base.0,
+        partitions,
+        idle,
     };
-    Some((edge, totals_from_wire(counts, seen)))
+    encode(head, body)
+}
+
+/// Writes counts of one pane into as many messages as needed, and hands each to `emit`.
+///
+/// A message is closed once it has about `bytes_max` bytes. Edges of one subject should come together: each end is
+/// written once a message.
+pub(crate) fn encode_counts(
+    head: &Head,
+    pane: Pane,
+    table: &EdgeTable,
+    counts: impl Iterator<Item = (EdgeIdx, Totals)>,
+    bytes_max: usize,
+    emit: &mut dyn FnMut(Vec<u8>),
+) {
+    let mut builder = Builder::new(table);
+    for (edge, totals) in counts {
+        builder.push(edge, &totals);
+        if builder.bytes >= bytes_max {
+            emit(builder.finish(head, pane));
+        }
+    }
+    if !builder.rows.is_empty() {
+        emit(builder.finish(head, pane));
+    }
+}
+
+/// Builds the messages of one pane, one after the other.
+struct Builder<'a> {
+    table: &'a EdgeTable,
+    ends: HashMap<EndpointIdx, u32, RandomState>,
+    endpoints: Vec<Spelled<'a>>,
+    service_places: HashMap<u32, u32, RandomState>,
+    services: Vec<[&'a str; 3]>,
+    rows: Vec<Row>,
+    bytes: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(table: &'a EdgeTable) -> Self {
+        Self {
+            table,
+            ends: HashMap::default(),
+            endpoints: Vec::new(),
+            service_places: HashMap::default(),
+            services: Vec::new(),
+            rows: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn push(&mut self, edge: EdgeIdx, totals: &Totals) {
+        let Some(key) = self.table.key(edge) else { return };
+        let EdgeKey { subject, peer, service, port, protocol, direction } = *key;
+        let (subject, peer, service) = (self.end(subject), self.end(peer), self.service(service));
+        let first_seen = totals.first_seen.as_millis();
+        self.bytes += ROW_BYTES;
+        self.rows.push(Row {
+            egress: direction == Direction::Egress,
+            subject,
+            peer,
+            service,
+            protocol: protocol.0,
+            port,
+            counts: [
+                totals.flows,
+                totals.flows_denied,
+                totals.connections_started,
+                totals.connections_completed,
+                totals.packets_in,
+                totals.packets_out,
+                totals.bytes_in,
+                totals.bytes_out,
+            ],
+            first_seen,
+            last_seen: totals.last_seen.as_millis().saturating_sub(first_seen),
+        });
+    }
+
+    fn end(&mut self, endpoint: EndpointIdx) -> u32 {
+        let Self { table, ends, endpoints, bytes, .. } = self;
+        *ends.entry(endpoint).or_insert_with(|| {
+            let spelled = table.spelling(endpoint).unwrap_or_default();
+            *bytes += 2 + spelled.len();
+            endpoints.push(Spelled(spelled));
+            place(endpoints.len() - 1)
+        })
+    }
+
+    fn service(&mut self, number: u32) -> u32 {
+        let Self { table, service_places, services, bytes, .. } = self;
+        let Some(texts) = table.service(number) else { return 0 };
+        *service_places.entry(number).or_insert_with(|| {
+            *bytes += 3 + texts.iter().map(|it| it.len()).sum::<usize>();
+            services.push(texts);
+            place(services.len())
+        })
+    }
+
+    fn finish(&mut self, head: &Head, pane: Pane) -> Vec<u8> {
+        self.ends.clear();
+        self.service_places.clear();
+        self.bytes = 0;
+        let counts = Counts {
+            pane: pane.0,
+            endpoints: std::mem::take(&mut self.endpoints),
+            services: std::mem::take(&mut self.services),
+            rows: std::mem::take(&mut self.rows),
+        };
+        encode(head, WireBody::Counts(counts))
+    }
+}
+
+fn place(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+fn encode(head: &Head, body: WireBody<'_>) -> Vec<u8> {
+    let Head { settings, partition, incarnation, upto } = *head;
+    let wire = Wire { settings, partition: partition.0, incarnation, upto: upto.0, body };
+    postcard::to_extend(&wire, vec![VERSION]).expect("writing into a growing buffer does not fail")
 }

@@ -9,8 +9,8 @@ use super::judging::Judging;
 use super::observed::Observed;
 use super::tally::{Tallied, Tally};
 use crate::aggregate::{
-    Absorbed, DirtySlot, EdgeIdx, EdgeReport, EdgeTable, Encoder, Fold, Folded, Merge, Observation, Pane,
-    Partial, PartialError, Retain, Settings,
+    Absorbed, DirtySlot, EdgeIdx, EdgeReport, EdgeTable, Fold, Folded, Head, Merge, Observation, Pane,
+    Partial, PartialError, Retain, Settings, encode_counts, encode_frontier,
 };
 use crate::evaluate::{Judgement, Programs};
 use crate::model::{EventTime, Flow, MergePartitionId, Offset, PartitionId};
@@ -197,7 +197,7 @@ impl Engine {
     ) -> Result<Option<Absorbed>, PartialError> {
         let Some(Share { merge, .. }) = self.merges.get_mut(&partition) else { return Ok(None) };
         let partial = Partial::decode(value)?;
-        Ok(Some(merge.absorb(&mut self.edges, offset, partial)))
+        merge.absorb(&mut self.edges, offset, &partial).map(Some)
     }
 
     /// Hands out the flows counted since the last call, by judgement.
@@ -275,9 +275,15 @@ impl Engine {
         let mut commits = Vec::new();
         let Self { spec, fingerprint, edges, folds, windows_closed, .. } = self;
         for (&partition, member) in folds {
-            flush_counts(spec, *fingerprint, edges, &mut member.fold, effects);
+            let head = Head {
+                settings: *fingerprint,
+                partition,
+                incarnation: spec.incarnation,
+                upto: member.fold.position(),
+            };
+            flush_counts(spec, &head, edges, &mut member.fold, effects);
             if member.has_news() {
-                tell_frontier(spec, *fingerprint, &member.fold, member.idle, effects);
+                tell_frontier(spec, &head, &member.fold, member.idle, effects);
             }
             if let Some(checkpoint) = member.fold.checkpoint(*windows_closed) {
                 commits.push(Effect::CommitFlows {
@@ -417,29 +423,24 @@ fn ours(
 }
 
 /// Appends the changed counts of a fold, apart by partition of the partials log and by pane.
-fn flush_counts(spec: &Spec, settings: u64, edges: &EdgeTable, fold: &mut Fold, effects: &mut Vec<Effect>) {
+fn flush_counts(spec: &Spec, head: &Head, edges: &EdgeTable, fold: &mut Fold, effects: &mut Vec<Effect>) {
     let mut changed: BTreeMap<(MergePartitionId, Pane), Vec<DirtySlot>> = BTreeMap::new();
     fold.take_dirty(|slot| {
         if let Some(row) = edges.row(slot.edge) {
             changed.entry((spec.settings.spread(row.route), slot.pane)).or_default().push(slot);
         }
     });
-    let frontier = fold.frontier();
-    let head = Partial::frontier(settings, fold.partition(), spec.incarnation, &frontier, 0, false);
-    let encoder = Encoder { bytes_max: spec.message_bytes_max };
-    for ((to, pane), slots) in changed {
-        let counts =
-            slots.iter().filter_map(|slot| edges.row(slot.edge).map(|row| (row.edge.as_ref(), slot.totals)));
-        encoder.counts(&head, pane, counts, &mut |value| effects.push(Effect::Append { to, value }));
+    for ((to, pane), mut slots) in changed {
+        slots.sort_unstable_by_key(|slot| edges.subject(slot.edge));
+        let counts = slots.into_iter().map(|slot| (slot.edge, slot.totals));
+        let mut emit = |value| effects.push(Effect::Append { to, value });
+        encode_counts(head, pane, edges, counts, spec.message_bytes_max, &mut emit);
     }
 }
 
 /// Appends the frontier of a fold to every partition of the partials log.
-fn tell_frontier(spec: &Spec, settings: u64, fold: &Fold, idle: bool, effects: &mut Vec<Effect>) {
-    let frontier = fold.frontier();
-    let message =
-        Partial::frontier(settings, fold.partition(), spec.incarnation, &frontier, spec.partitions, idle)
-            .encode();
+fn tell_frontier(spec: &Spec, head: &Head, fold: &Fold, idle: bool, effects: &mut Vec<Effect>) {
+    let message = encode_frontier(head, &fold.frontier(), spec.partitions, idle);
     for to in 0..spec.settings.merge_partitions {
         let to = MergePartitionId(i32::try_from(to).unwrap_or(0));
         effects.push(Effect::Append { to, value: message.clone() });
