@@ -110,7 +110,7 @@ pub enum PartialError {
 }
 
 impl PartialError {
-    fn malformed(what: impl ToString) -> Self {
+    fn malformed(what: &dyn ToString) -> Self {
         Self::Malformed(what.to_string())
     }
 }
@@ -146,11 +146,11 @@ impl<'a> Partial<'a> {
     ///
     /// When the bytes are of another version or do not have the form.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, PartialError> {
-        let (version, rest) = bytes.split_first().ok_or_else(|| PartialError::malformed("no bytes"))?;
+        let (version, rest) = bytes.split_first().ok_or_else(|| PartialError::malformed(&"no bytes"))?;
         if *version != VERSION {
             return Err(PartialError::Version(*version));
         }
-        let wire: Wire<'a> = postcard::from_bytes(rest).map_err(PartialError::malformed)?;
+        let wire: Wire<'a> = postcard::from_bytes(rest).map_err(|it| PartialError::malformed(&it))?;
         let Wire { settings, partition, incarnation, upto, body } = wire;
         let upto = Offset(upto);
         let body = match body {
@@ -183,7 +183,7 @@ impl Counts<'_> {
         let Self { pane: _, endpoints, services, rows } = self;
         let ends: Option<Vec<EndpointIdx>> =
             endpoints.iter().map(|it| table.spelled_endpoint(it.0)).collect();
-        let ends = ends.ok_or_else(|| PartialError::malformed("an endpoint cannot be read"))?;
+        let ends = ends.ok_or_else(|| PartialError::malformed(&"an endpoint cannot be read"))?;
         let services: Vec<u32> = services.iter().map(|it| table.service_of(*it)).collect();
         let mut enter = |row: &Row| {
             let service =
@@ -199,7 +199,7 @@ impl Counts<'_> {
             Some((table.find_or_insert(key), row.totals()))
         };
         let entered: Option<Vec<_>> = rows.iter().map(&mut enter).collect();
-        entered.ok_or_else(|| PartialError::malformed("an edge names an end or a service that is not there"))
+        entered.ok_or_else(|| PartialError::malformed(&"an edge names an end or a service that is not there"))
     }
 }
 

@@ -86,7 +86,7 @@ fn spell_head(
         NameScope::Exact => 0x10,
         NameScope::Aggregated => 0x20,
     };
-    out.push(kind | scope | 0x40 * u8::from(has_labels));
+    out.push(kind | scope | (0x40 * u8::from(has_labels)));
     match address {
         None => out.push(0),
         Some(IpAddr::V4(it)) => {
