@@ -89,7 +89,7 @@ impl Interner {
 
     /// Returns how many endpoints are known.
     pub(super) fn count(&self) -> usize {
-        self.endpoints.len()
+        self.known.len()
     }
 
     /// Returns how many spellings are held.

@@ -52,8 +52,9 @@ impl Settings {
         let Limits { edges_per_subject, edges_per_pane } = limits;
         let millis = |it: std::time::Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         [
-            // The version of the fold itself: to be raised when the same log would give other totals.
-            1,
+            // The version of fold and partials: to be raised when the same log would give other totals, or when members
+            // of the old release and the new one cannot read each other's partials.
+            2,
             millis(spec.width()),
             millis(spec.slide()),
             millis(spec.lateness()),

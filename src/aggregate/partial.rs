@@ -20,7 +20,7 @@ use crate::model::{Direction, EventTime, Offset, PartitionId, Protocol};
 /// The version of the form. A reader refuses others.
 const VERSION: u8 = 2;
 
-/// Bytes that a row has at most, about.
+/// Bytes that a row has usually; with the largest counts it may have twice as many.
 const ROW_BYTES: usize = 48;
 
 /// A message of the partials log, as it lies in its bytes.
@@ -174,32 +174,40 @@ impl Counts<'_> {
         Pane(self.pane)
     }
 
-    /// Finds or enters every edge in a table, and returns them with their counts.
+    /// Finds or enters every edge in a table, and returns them with their counts. All or none; endpoints that stand
+    /// before one that cannot be read stay known, and count nothing.
     ///
     /// # Errors
     ///
     /// When an endpoint cannot be read, or a row names a place that is not there.
     pub(super) fn enter(&self, table: &mut EdgeTable) -> Result<Vec<(EdgeIdx, Totals)>, PartialError> {
         let Self { pane: _, endpoints, services, rows } = self;
+        let is_sound = |row: &Row| {
+            let ends = row.subject.max(row.peer) as usize;
+            ends < endpoints.len() && row.service as usize <= services.len()
+        };
+        if !rows.iter().all(is_sound) {
+            return Err(PartialError::malformed(&"an edge names an end or a service that is not there"));
+        }
         let ends: Option<Vec<EndpointIdx>> =
             endpoints.iter().map(|it| table.spelled_endpoint(it.0)).collect();
         let ends = ends.ok_or_else(|| PartialError::malformed(&"an endpoint cannot be read"))?;
         let services: Vec<u32> = services.iter().map(|it| table.service_of(*it)).collect();
-        let mut enter = |row: &Row| {
-            let service =
-                row.service.checked_sub(1).map_or(Some(0), |it| services.get(it as usize).copied())?;
+        let enter = |row: &Row| {
             let key = EdgeKey {
                 subject: *ends.get(row.subject as usize)?,
                 peer: *ends.get(row.peer as usize)?,
-                service,
+                service: row
+                    .service
+                    .checked_sub(1)
+                    .map_or(Some(0), |it| services.get(it as usize).copied())?,
                 port: row.port,
                 protocol: Protocol(row.protocol),
                 direction: if row.egress { Direction::Egress } else { Direction::Ingress },
             };
             Some((table.find_or_insert(key), row.totals()))
         };
-        let entered: Option<Vec<_>> = rows.iter().map(&mut enter).collect();
-        entered.ok_or_else(|| PartialError::malformed(&"an edge names an end or a service that is not there"))
+        Ok(rows.iter().filter_map(enter).collect())
     }
 }
 
