@@ -14,7 +14,7 @@ use flowstage::engine::{Effect, Engine, Event, Spec};
 use flowstage::evaluate::Programs;
 use flowstage::model::{MergePartitionId, Offset, PartitionId};
 use support::baseline::Baseline;
-use support::input::{policies, programs, records};
+use support::input::{Batch, policies, programs, records};
 
 const FLOWS: u64 = 100_000;
 const EDGES: u64 = 20_000;
@@ -61,7 +61,7 @@ impl Worker {
         Self { engine, decoder: Decoder::new(Format::Calico), offset: Offset(0), partials: 0, reports: 0 }
     }
 
-    fn run(&mut self, records: &[Vec<u8>]) -> u64 {
+    fn run(&mut self, records: &Batch) -> u64 {
         (0..PASSES).for_each(|_| {
             self.run_at(records, 0);
         });
@@ -70,8 +70,8 @@ impl Worker {
     }
 
     /// Takes the records as though they had come `slides` slides later.
-    fn run_at(&mut self, records: &[Vec<u8>], slides: u32) -> u64 {
-        for record in records {
+    fn run_at(&mut self, records: &Batch, slides: u32) -> u64 {
+        for record in records.iter() {
             if let Ok(mut flow) = self.decoder.decode(record) {
                 flow.end = flow.end.plus(SLIDE * slides);
                 self.engine.observe(PartitionId(0), self.offset, None, &flow);
@@ -123,6 +123,7 @@ fn whole_path(c: &mut Criterion) {
     eprintln!("{} records, {} bytes on average", records.len(), bytes / records.len());
     let policies = policies(&records, POLICIES);
     let programs = programs(&policies);
+    let records = Batch::of(&records);
     let mut group = c.benchmark_group("whole_path");
     group.throughput(Throughput::Elements(records.len() as u64 * PASSES)).sample_size(10);
     group.bench_function("flowstage", |b| {
@@ -145,12 +146,13 @@ fn whole_path(c: &mut Criterion) {
 
 fn growth(c: &mut Criterion) {
     let records = records(FLOWS, EDGES);
+    let batch = Batch::of(&records);
     let mut group = c.benchmark_group("growth");
     group.throughput(Throughput::Elements(records.len() as u64 * PASSES)).sample_size(10);
     for count in [10, 1_000] {
         let programs = programs(&policies(&records, count));
         group.bench_function(format!("policies/{count}"), |b| {
-            b.iter_batched_ref(|| Worker::new(&programs, 15), |it| it.run(&records), BatchSize::PerIteration);
+            b.iter_batched_ref(|| Worker::new(&programs, 15), |it| it.run(&batch), BatchSize::PerIteration);
         });
     }
     let programs = programs(&policies(&records, POLICIES));
@@ -160,7 +162,7 @@ fn growth(c: &mut Criterion) {
         group.bench_function(format!("panes_per_window/{panes}"), |b| {
             b.iter_batched_ref(
                 || Worker::new(&programs, panes),
-                |it| (0..slides).map(|slide| it.run_at(&records, slide)).sum::<u64>(),
+                |it| (0..slides).map(|slide| it.run_at(&batch, slide)).sum::<u64>(),
                 BatchSize::PerIteration,
             );
         });
