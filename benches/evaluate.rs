@@ -3,7 +3,7 @@
 //! What is timed as *first* is honest in this: every edge is another one, and no two have pods and port in common, of
 //! 3,000 pods that are each a class of their own. At most one in a hundred finds the answer of another edge under the
 //! same key of classes (printed as `share by class`); the others walk both programs, to the trace. Ends have been met
-//! before, as a pod has many edges; `met` is what meeting one costs.
+//! before, as a pod has many edges.
 
 #[path = "evaluate/flows.rs"]
 mod flows;
