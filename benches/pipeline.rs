@@ -10,11 +10,11 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
 use flowstage::decode::{Decoder, Format, parse_trace};
-use flowstage::engine::{Effect, Engine, Event, Spec};
+use flowstage::engine::{Effect, Engine, Event, LOOKS_LIVE, Spec};
 use flowstage::evaluate::Programs;
 use flowstage::model::{MergePartitionId, Offset, PartitionId};
 use support::baseline::Baseline;
-use support::input::{Batch, policies, programs, records};
+use support::input::{policies, programs, records};
 
 const FLOWS: u64 = 100_000;
 const EDGES: u64 = 20_000;
@@ -28,6 +28,32 @@ const FLUSH_EVERY: u64 = 300_000;
 /// How often the records are read: enough that what is done once for an edge does not count for much, as in a process
 /// that has run for a minute.
 const PASSES: u64 = 8;
+
+/// Records one behind the other, as a fetched batch of Kafka holds them.
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    fn of(records: &[Vec<u8>]) -> Self {
+        let mut batch = Self { bytes: Vec::new(), ends: Vec::new() };
+        for record in records {
+            batch.bytes.extend_from_slice(record);
+            batch.ends.push(batch.bytes.len());
+        }
+        batch
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut begin = 0;
+        self.ends.iter().map(move |&end| &self.bytes[std::mem::replace(&mut begin, end)..end])
+    }
+}
 
 /// One worker that runs alone, without threads.
 struct Worker {
@@ -53,7 +79,7 @@ impl Worker {
             message_bytes_max: 256 * 1024,
         };
         let mut engine = Engine::new(spec, Default::default(), Arc::clone(programs));
-        engine.compare_traces(|text| parse_trace(text).ok());
+        engine.compare_traces(|text| parse_trace(text).ok(), LOOKS_LIVE);
         let mut effects = Vec::new();
         engine.apply(Event::FlowsAssigned { partition: PartitionId(0), from: None }, &mut effects);
         let partition = MergePartitionId(0);

@@ -29,32 +29,6 @@ pub(crate) fn records(flows: u64, edges: u64) -> Vec<Vec<u8>> {
     traffic.map(|it| it.value).collect()
 }
 
-/// Records one behind the other, as a fetched batch of Kafka holds them.
-pub(crate) struct Batch {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Batch {
-    pub(crate) fn of(records: &[Vec<u8>]) -> Self {
-        let mut batch = Self { bytes: Vec::new(), ends: Vec::new() };
-        for record in records {
-            batch.bytes.extend_from_slice(record);
-            batch.ends.push(batch.bytes.len());
-        }
-        batch
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut begin = 0;
-        self.ends.iter().map(move |&end| &self.bytes[std::mem::replace(&mut begin, end)..end])
-    }
-}
-
 /// Returns `count` policies over workloads that the records show: each selects by one label and allows some of the
 /// callers that were seen, on the ports that were seen.
 pub(crate) fn policies(records: &[Vec<u8>], count: usize) -> Vec<SimplePolicy> {

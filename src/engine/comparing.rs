@@ -10,7 +10,7 @@
 //!                       a closer look, of which there are so many between two calls
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,15 +40,19 @@ pub enum Compared {
 /// within some ninety seconds, and a folder is looked at every few.
 const CHANGE_MARGIN: Duration = Duration::from_mins(2);
 
-/// Different traces that are kept. There are about as many as policies times ways past them; a thousand pages of text.
+/// Different traces that are kept. There are about as many as policies times ways past them.
 const TEXTS_MAX: usize = 16_384;
+
+/// Bytes of their texts. Traces of a cluster have a few hundred each; a record may have many thousands.
+const TEXT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Edges with their traces that are kept, for edges whose records change between traces.
 const MEMO_MAX: usize = 262_144;
 
-/// Closer looks between two calls of [`Comparing::drain`]. One costs some tenths of a millisecond, and a hundred times
-/// as much where thousands of policies name prefixes; so a batch of records waits for them a second at worst.
-const LOOKS_MAX: u32 = 16;
+/// Closer looks between two calls of [`Engine::drain_compared`](super::Engine::drain_compared), where flows are not to
+/// wait for them long. Most cost some tenths of a millisecond; one at an end of many different pods, or among thousands of
+/// policies that name prefixes, may cost a thousand times as much.
+pub const LOOKS_LIVE: u32 = 16;
 
 /// What a record says of its verdict, read once.
 #[derive(Debug)]
@@ -88,13 +92,16 @@ pub(super) struct Comparing {
     seen: Vec<Seen>,
     texts: Vec<Texts>,
     texts_by_key: HashMap<Box<str>, u32>,
+    text_bytes: usize,
     key: String,
     memo: HashMap<(EdgeIdx, u32, Phase), u32>,
     // Flows by what was found; a few rows.
     counts: Vec<(Compared, u64)>,
     looks: u32,
-    // Edges that were skipped: they cost nothing until it is their turn.
+    looks_max: u32,
+    // Edges that were skipped, each once: they cost nothing until it is their turn.
     waiting: VecDeque<EdgeIdx>,
+    is_waiting: HashSet<EdgeIdx>,
 }
 
 impl Comparing {
@@ -108,16 +115,20 @@ impl Comparing {
             seen: Vec::new(),
             texts: Vec::new(),
             texts_by_key: HashMap::new(),
+            text_bytes: 0,
             key: String::new(),
             memo: HashMap::new(),
             counts: Vec::new(),
             looks: 0,
+            looks_max: 0,
             waiting: VecDeque::new(),
+            is_waiting: HashSet::new(),
         }
     }
 
-    pub(super) const fn begin(&mut self, read: ReadTrace) {
+    pub(super) const fn begin(&mut self, read: ReadTrace, looks_max: u32) {
         self.read = Some(read);
+        self.looks_max = looks_max;
     }
 
     /// Goes on under new programs. Those before are kept, for connections that are older; when they were in force in
@@ -137,6 +148,7 @@ impl Comparing {
         self.seen.clear();
         self.memo.clear();
         self.waiting.clear();
+        self.is_waiting.clear();
     }
 
     /// Compares one flow with the judgement of its edge: the hot path.
@@ -190,9 +202,7 @@ impl Comparing {
                 self.memo.insert((edge, texts, phase), found);
             }
             Compared::Skipped => {
-                let waits =
-                    self.seen.get(edge.0 as usize).is_some_and(|it| it.found == found && *it != NEVER);
-                if !waits {
+                if self.is_waiting.insert(edge) {
                     self.waiting.push_back(edge);
                 }
             }
@@ -201,7 +211,7 @@ impl Comparing {
     }
 
     fn compare(&mut self, edge: &Edge, texts: u32, judgement: &Judgement, flow: &Flow<'_>) -> Compared {
-        let Self { check, programs, checker, texts: all, looks, .. } = self;
+        let Self { check, programs, checker, texts: all, looks, looks_max, .. } = self;
         let Some(texts) = all.get(texts as usize) else { return Compared::Skipped };
         let recorded = Recorded {
             edge,
@@ -224,7 +234,7 @@ impl Comparing {
         if let (Some(enforced), Some(pending)) = (enforced, pending) {
             return Compared::Traces { enforced, pending };
         }
-        if *looks >= LOOKS_MAX {
+        if *looks >= *looks_max {
             return Compared::Skipped;
         }
         *looks += 1;
@@ -249,9 +259,10 @@ impl Comparing {
         if let Some(known) = self.texts_by_key.get(self.key.as_str()) {
             return *known;
         }
-        if self.texts.len() >= TEXTS_MAX {
+        if self.texts.len() >= TEXTS_MAX || self.text_bytes >= TEXT_BYTES_MAX {
             self.texts.clear();
             self.texts_by_key.clear();
+            self.text_bytes = 0;
             self.forget_edges();
         }
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
@@ -262,6 +273,7 @@ impl Comparing {
             enforced_trace: read(*enforced).unwrap_or_default(),
             pending_trace: read(*pending).unwrap_or_default(),
         });
+        self.text_bytes += self.key.len();
         self.texts_by_key.insert(self.key.as_str().into(), number);
         number
     }
@@ -295,8 +307,9 @@ impl Comparing {
     /// Hands out what was counted since the last call.
     pub(super) fn drain(&mut self, mut each: impl FnMut(Compared, u64)) {
         self.looks = 0;
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..self.looks_max {
             let Some(edge) = self.waiting.pop_front() else { break };
+            self.is_waiting.remove(&edge);
             if let Some(seen) = self.seen.get_mut(edge.0 as usize) {
                 *seen = NEVER;
             }

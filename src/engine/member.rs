@@ -210,9 +210,10 @@ impl Engine {
         });
     }
 
-    /// From now on compares every flow's recorded traces with its judgement; `read` reads a trace as records spell it.
-    pub const fn compare_traces(&mut self, read: ReadTrace) {
-        self.comparing.begin(read);
+    /// From now on compares every flow's recorded traces with its judgement; `read` reads a trace as records spell it. At
+    /// most `looks_max` flows get a closer look between two calls of [`Engine::drain_compared`].
+    pub const fn compare_traces(&mut self, read: ReadTrace, looks_max: u32) {
+        self.comparing.begin(read, looks_max);
     }
 
     /// Hands out how many flows were found to stand so to what was recorded of them, since the last call.

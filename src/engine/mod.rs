@@ -25,7 +25,7 @@ mod member;
 mod observed;
 mod tally;
 
-pub use comparing::{Compared, ReadTrace};
+pub use comparing::{Compared, LOOKS_LIVE, ReadTrace};
 pub use event::{Effect, Event, Ticket};
 pub use member::{Engine, Spec};
 pub use observed::Observed;

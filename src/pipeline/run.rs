@@ -15,7 +15,7 @@ use super::state::State;
 use super::worker::{Pace, Worker};
 use crate::aggregate::{Retain, Settings, StoreLimits};
 use crate::decode::{Decoder, Format, parse_trace};
-use crate::engine::{self, Engine, Ticket};
+use crate::engine::{self, Engine, LOOKS_LIVE, Ticket};
 use crate::evaluate::Programs;
 use crate::ingest::Consumer;
 use crate::recommend;
@@ -186,7 +186,9 @@ impl Pipeline {
         };
         let programs = Arc::clone(self.shared.loaded().programs());
         let mut engine = Engine::new(spec, config.recommend.clone(), programs);
-        engine.compare_traces(|text| parse_trace(text).ok());
+        // Where the input ends nobody waits for the next flow, and one that is passed over may not come again.
+        let looks_max = if config.ends_at_end_of_input { u32::MAX } else { LOOKS_LIVE };
+        engine.compare_traces(|text| parse_trace(text).ok(), looks_max);
         let name = format!("worker-{number}");
         let worker = Worker {
             number,

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
 use flowstage::decode::{Decoder, Format, parse_trace};
-use flowstage::engine::{Compared, Engine, Event, Spec};
+use flowstage::engine::{Compared, Engine, Event, LOOKS_LIVE, Spec};
 use flowstage::evaluate::{Agreement, Cause, Programs, TruthCheck};
 use flowstage::model::{Offset, PartitionId};
 
 use super::recordings::{Record, compile, eras, lines, recording, records};
 
-/// An engine that folds everything into one pane.
+/// An engine that folds everything into one pane, and compares as a worker does whose flows are not to wait.
 fn engine(programs: &Arc<Programs>) -> Engine {
+    engine_with(programs, LOOKS_LIVE)
+}
+
+fn engine_with(programs: &Arc<Programs>, looks_max: u32) -> Engine {
     let decade = Duration::from_hours(24 * 3_652);
     let spec = Spec {
         settings: Settings {
@@ -27,7 +31,7 @@ fn engine(programs: &Arc<Programs>) -> Engine {
         message_bytes_max: 256 * 1024,
     };
     let mut engine = Engine::new(spec, Default::default(), Arc::clone(programs));
-    engine.compare_traces(|text| parse_trace(text).ok());
+    engine.compare_traces(|text| parse_trace(text).ok(), looks_max);
     engine.apply(Event::FlowsAssigned { partition: PartitionId(0), from: None }, &mut Vec::new());
     engine
 }
@@ -91,7 +95,8 @@ fn looks_that_are_due_at_once_are_spread_and_none_is_forgotten() {
         before.cluster().clone(),
         flowstage::policy::Revision(0),
     );
-    let mut engine = engine(&compile(nothing));
+    let nothing = compile(nothing);
+    let mut engine = engine(&nothing);
     let lines = lines(&home);
     let skipped = |counts: &[(Compared, u64)]| -> u64 {
         counts.iter().filter(|(it, _)| *it == Compared::Skipped).map(|(_, flows)| flows).sum()
@@ -109,6 +114,8 @@ fn looks_that_are_due_at_once_are_spread_and_none_is_forgotten() {
         before = now;
     }
     assert_eq!(before, 0, "every edge had its look");
+    let counts = observe(&mut engine_with(&nothing, u32::MAX), &lines, 0, usize::MAX);
+    assert_eq!((all(&counts), skipped(&counts)), (count, 0), "without a limit each has it at once");
 }
 
 #[test]
