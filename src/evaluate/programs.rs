@@ -36,7 +36,7 @@ pub struct Programs {
     asked: usize,
     /// See [`Programs::checkers`].
     checkers: OnceLock<Vec<Arc<Self>>>,
-    /// What programs have in common that were compiled one from the other: their questions have the same places.
+    /// What programs have in common that descend from one compilation; see [`Programs::continues`].
     lineage: Arc<()>,
 }
 
@@ -204,9 +204,10 @@ impl Programs {
         self.set.revision()
     }
 
-    /// Tells whether these programs were compiled from `before`, perhaps in many steps.
+    /// Tells whether these programs were compiled from `before`, perhaps in many steps. Two that were compiled from the
+    /// same ones share their lineage too, but what each asked since then may stand at the same places.
     pub(super) fn continues(&self, before: &Self) -> bool {
-        Arc::ptr_eq(&self.lineage, &before.lineage)
+        Arc::ptr_eq(&self.lineage, &before.lineage) && self.questions.begin_as(&before.questions)
     }
 
     /// Returns the set.

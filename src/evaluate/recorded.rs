@@ -92,7 +92,7 @@ pub enum Agreement {
     Agrees,
     /// They are not.
     Differs(Cause),
-    /// The record has nothing to compare.
+    /// The record has nothing to compare: no trace, or none that can be read.
     NotRecorded,
 }
 

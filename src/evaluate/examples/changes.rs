@@ -78,6 +78,16 @@ fn a_tier_touches_everything_and_so_do_programs_of_another_descent() {
 }
 
 #[test]
+fn siblings_ask_other_questions_at_the_same_places_so_everything_is_touched() {
+    let before = Programs::compile(Arc::new(set_of(cluster(), [db_in()])));
+    let (one, to_one) = next(&before, vec![db_in(), web_in()]);
+    let (other, to_other) = next(&before, vec![db_in(), staged("shop/db-staged")]);
+    assert!(!to_one.is_everything() && !to_other.is_everything());
+    assert!(one.change_since(&other).is_everything());
+    assert!(other.change_since(&one).is_everything());
+}
+
+#[test]
 fn a_label_of_the_catalog_touches_its_endpoint_and_no_other() {
     let from_web =
         || policy("np", "shop/db-in").selects("app == 'db'").ingress([allow().from("app == 'web'")]);
