@@ -27,6 +27,9 @@ use super::verdict::{Answer, Judgement, Verdict};
 use super::worlds::{Enough, Open, pods, worlds};
 use crate::model::{Edge, Endpoint, EndpointKind, EventTime, HitOwner, LabelSet, NameScope, PolicyId, Trace};
 
+/// Pods that went with a change whose addresses are tried: each is a whole look, and a rollout may take a thousand.
+const VANISHED_MAX: usize = 8;
+
 /// A policy set that was in force until the next one came.
 #[derive(Clone, Debug)]
 struct Era {
@@ -334,7 +337,8 @@ impl TruthCheck {
         let edge = question.recorded.edge;
         let (Some(old), Some(new)) = (self.eras.get(before), self.eras.get(after)) else { return false };
         let gone = pods(&old.programs, &edge.peer).into_iter().filter_map(|it| it.address);
-        gone.filter(|it| new.programs.roster().holders(it).is_empty()).any(|address| {
+        let mut gone = gone.filter(|it| new.programs.roster().holders(it).is_empty()).take(VANISHED_MAX);
+        gone.any(|address| {
             let peer = Endpoint {
                 kind: EndpointKind::Network,
                 namespace: None,
