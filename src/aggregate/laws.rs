@@ -11,7 +11,7 @@ use super::edges::EdgeTable;
 use super::fold::Frontier;
 use super::merge::Merge;
 use super::pane::{Pane, Spec};
-use super::partial::{Body, Head, Partial, encode_counts, encode_frontier};
+use super::partial::{Body, Head, Partial, VERSION, encode_counts, encode_frontier};
 use super::totals::Totals;
 use super::window::ClosedWindow;
 use crate::model::{
@@ -163,7 +163,7 @@ proptest! {
         let mut bytes = bytes;
         if let Some(first) = bytes.first_mut() {
             // The version byte, so that the rest is looked at.
-            *first = 2;
+            *first = VERSION;
         }
         absorb_whatever(&bytes);
     }

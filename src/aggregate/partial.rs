@@ -18,7 +18,7 @@ use super::totals::Totals;
 use crate::model::{Direction, EventTime, Offset, PartitionId, Protocol};
 
 /// The version of the form. A reader refuses others.
-const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 2;
 
 /// Bytes that a row has usually; with the largest counts it may have twice as many.
 const ROW_BYTES: usize = 48;
@@ -94,8 +94,8 @@ struct Row {
     port: Option<u16>,
     counts: [u64; 8],
     first_seen: i64,
-    // How much later; at most a pane.
-    last_seen: i64,
+    // How much later the last record was, in milliseconds: a pane is short, so this is a small number.
+    seen_for: i64,
 }
 
 /// Why bytes are no partial.
@@ -233,7 +233,7 @@ impl Row {
             bytes_in,
             bytes_out,
             first_seen: EventTime::from_millis(self.first_seen),
-            last_seen: EventTime::from_millis(self.first_seen.saturating_add(self.last_seen)),
+            last_seen: EventTime::from_millis(self.first_seen.saturating_add(self.seen_for)),
         }
     }
 }
@@ -325,7 +325,7 @@ impl<'a> Builder<'a> {
                 totals.bytes_out,
             ],
             first_seen,
-            last_seen: totals.last_seen.as_millis().saturating_sub(first_seen),
+            seen_for: totals.last_seen.as_millis().saturating_sub(first_seen),
         });
     }
 
