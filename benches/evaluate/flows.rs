@@ -12,7 +12,7 @@ use flowstage::model::{
     Reporter, TraceText,
 };
 
-use crate::world::{Edit, edges, edited, set};
+use crate::world::{Edit, Subjects, edges, edited, set};
 
 const PARTITION: PartitionId = PartitionId(0);
 const POLICIES: usize = 1_000;
@@ -73,7 +73,7 @@ fn flow<'a>(edge: &'a Edge, (source, dest): &'a (String, String)) -> Flow<'a> {
 pub(crate) fn remembered(criterion: &mut Criterion) {
     let set = Arc::new(set(POLICIES, 3));
     let programs = Arc::new(Programs::compile(Arc::clone(&set)));
-    let edges = edges(&set, 10_000);
+    let edges = edges(&set, 10_000, Subjects::All);
     let texts: Vec<_> = edges.iter().map(|it| (labels(it.source()), labels(it.dest()))).collect();
     let flows: Vec<_> = edges.iter().zip(&texts).map(|(edge, texts)| flow(edge, texts)).collect();
     let mut group = criterion.benchmark_group("remembered");
@@ -102,7 +102,7 @@ pub(crate) fn remembered(criterion: &mut Criterion) {
 pub(crate) fn changed(criterion: &mut Criterion) {
     let set = Arc::new(set(10_000, 3));
     let before = Arc::new(Programs::compile(Arc::clone(&set)));
-    let edges = edges(&set, 100_000);
+    let edges = edges(&set, 100_000, Subjects::All);
     let mut group = criterion.benchmark_group("changed, 100,000 edges, there and back");
     group.sample_size(10);
     for edit in [Edit::Policy, Edit::Label, Edit::NetworkSet] {

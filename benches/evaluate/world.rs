@@ -4,10 +4,12 @@
 //! one in ten staged, one in fifty global and for one pod. The same seed gives the same world.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use flowstage::evaluate::{Connection, Programs};
 use flowstage::model::{
-    Action, Direction, Edge, Endpoint, EndpointKind, LabelSet, Name, NameScope, PolicyId, PolicyKind,
-    Protocol,
+    Action, Direction, Edge, Endpoint, EndpointKind, HitOwner, LabelSet, Name, NameScope, PolicyId,
+    PolicyKind, Protocol,
 };
 use flowstage::policy::selector::Node;
 use flowstage::policy::{
@@ -125,15 +127,46 @@ fn endpoint(pod: &Workload) -> Endpoint {
     }
 }
 
-/// As many edges between random pods, no two alike in pods and port: 1,500 ports in 100 classes, or in one that no
-/// rule knows.
-pub(crate) fn edges(set: &PolicySet, count: usize) -> Vec<Edge> {
+/// Which pods edges end at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subjects {
+    /// Any.
+    All,
+    /// Those that some policy selects.
+    Selected,
+}
+
+/// Returns the pods that some policy selects, by their places: something stands in their traces before the profile.
+fn selected(set: &PolicySet, ends: &[Endpoint]) -> Vec<usize> {
+    let programs = Programs::compile(Arc::new(set.clone()));
+    let is_selected = |it: &usize| {
+        let connection = Connection {
+            source: &ends[*it],
+            dest: &ends[*it],
+            protocol: Protocol::TCP,
+            source_port: None,
+            dest_port: Some(1),
+            icmp: None,
+        };
+        let trace = programs.judge(Direction::Ingress, &connection).pending.trace;
+        matches!(trace.0[0].owner, HitOwner::Policy { .. })
+    };
+    (0..ends.len()).filter(is_selected).collect()
+}
+
+/// As many edges between random pods, no two alike in pods and port: 500 ports in 100 classes.
+pub(crate) fn edges(set: &PolicySet, count: usize, subjects: Subjects) -> Vec<Edge> {
     let mut random = ChaCha8Rng::seed_from_u64(18);
     let ends: Vec<Endpoint> = set.cluster().workloads.iter().map(endpoint).collect();
+    let subjects = match subjects {
+        Subjects::All => (0..PODS).collect(),
+        Subjects::Selected => selected(set, &ends),
+    };
     let mut seen = HashSet::new();
     let draw = || {
+        let subject = subjects[random.random_range(0..subjects.len())];
         let drawn: (usize, usize, u16) =
-            (random.random_range(0..PODS), random.random_range(0..PODS), 8_000 + random.random_range(0..500));
+            (subject, random.random_range(0..PODS), 8_000 + random.random_range(0..500));
         seen.insert(drawn).then_some(drawn)
     };
     let edge = |(subject, peer, port): (usize, usize, u16)| Edge {

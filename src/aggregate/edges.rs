@@ -19,14 +19,14 @@ pub(crate) struct EdgeIdx(pub(crate) u32);
 
 /// What makes an edge, by numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct EdgeKey {
-    pub(super) subject: EndpointIdx,
-    pub(super) peer: EndpointIdx,
+pub(crate) struct EdgeKey {
+    pub(crate) subject: EndpointIdx,
+    pub(crate) peer: EndpointIdx,
     /// 0 is none.
     pub(super) service: u32,
-    pub(super) port: Option<u16>,
-    pub(super) protocol: Protocol,
-    pub(super) direction: Direction,
+    pub(crate) port: Option<u16>,
+    pub(crate) protocol: Protocol,
+    pub(crate) direction: Direction,
 }
 
 /// One edge: what it is, what was said of it, and where it was counted last.
@@ -42,9 +42,12 @@ pub(crate) struct EdgeRow {
     pub(crate) judged_in: u32,
     /// The verdict, remembered; nothing for an edge that is never judged.
     pub(crate) judgement: Option<JudgementId>,
+    /// Whether it stands for all further peers beyond a limit.
+    pub(crate) is_overflow: bool,
     /// The pane table that counted this edge last, and where in it.
     pub(super) hint: (u32, u32),
-    key: EdgeKey,
+    /// What makes it, by numbers of this table.
+    pub(crate) key: EdgeKey,
 }
 
 /// The name of the peer that stands for all the peers beyond a limit. No Kubernetes name can be spelled so.
@@ -123,6 +126,11 @@ impl EdgeTable {
     /// Returns the subject of an edge by number, for limits.
     pub(crate) fn subject(&self, edge: EdgeIdx) -> Option<EndpointIdx> {
         self.row(edge).map(|row| row.key.subject)
+    }
+
+    /// Returns the endpoint of a number that this table gave.
+    pub(crate) fn endpoint(&self, idx: EndpointIdx) -> Option<&Endpoint> {
+        self.endpoints.get(idx).map(Arc::as_ref)
     }
 
     /// Returns the number of an endpoint by its bytes from any table; nothing where they spell none.
@@ -236,12 +244,14 @@ impl EdgeTable {
             service: self.services.get(key.service).cloned(),
         };
         let idx = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let is_overflow = is_overflow(&edge);
         self.rows.push(EdgeRow {
             digest: digest_edge(&edge),
             route: namespace_hash(edge.subject.namespace.as_deref()),
             edge: Arc::new(edge),
             judged_in: 0,
             judgement: None,
+            is_overflow,
             hint: (0, 0),
             key,
         });

@@ -11,7 +11,7 @@ use crate::model::{Endpoint, EndpointView};
 
 /// An endpoint by its place in a worker's table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct EndpointIdx(pub(super) u32);
+pub(crate) struct EndpointIdx(pub(crate) u32);
 
 /// One raw spelling of an endpoint: where its bytes stand, and which endpoint it is.
 #[derive(Debug)]

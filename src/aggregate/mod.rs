@@ -53,10 +53,11 @@ mod watermark;
 mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Ledger};
-pub(crate) use edges::EdgeIdx;
+pub(crate) use edges::{EdgeIdx, EdgeKey};
 pub use edges::{EdgeTable, is_overflow};
 pub(crate) use fold::{DirtySlot, Folded};
 pub use fold::{Fold, Frontier, Retain};
+pub(crate) use intern::EndpointIdx;
 pub use limits::{Limits, Settings};
 pub use merge::{Absorbed, Merge};
 pub use pane::{Pane, Spec, SpecError};

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::aggregate::{EdgeIdx, EdgeTable, is_overflow};
-use crate::evaluate::{Answer, Judge, Judgement, JudgementId, Missing, Outcome, Programs, Verdict};
+use crate::aggregate::{EdgeIdx, EdgeKey, EdgeTable, EndpointIdx};
+use crate::evaluate::{Answer, EndId, Judge, Judgement, JudgementId, Missing, Outcome, Programs, Verdict};
 use crate::model::{Direction, Endpoint, Trace};
 
 /// Judges by the programs in force. A change of programs begins a new generation: rows that it does not touch are
@@ -13,13 +13,15 @@ use crate::model::{Direction, Endpoint, Trace};
 pub(super) struct Judging {
     judge: Judge,
     generation: u32,
+    /// The ends that the judge has met, by the number of the endpoint in the table of edges.
+    ends: Vec<Option<EndId>>,
     overflow: [Arc<Judgement>; 2],
 }
 
 impl Judging {
     pub(super) fn new(programs: Arc<Programs>) -> Self {
         let overflow = [Direction::Ingress, Direction::Egress].map(|it| Arc::new(unjudged(it)));
-        Self { judge: Judge::new(programs), generation: 1, overflow }
+        Self { judge: Judge::new(programs), generation: 1, ends: Vec::new(), overflow }
     }
 
     /// Takes other programs into force. Edges that the change does not touch keep their verdicts, and are not judged
@@ -37,6 +39,12 @@ impl Judging {
         }
         self.judge.advance(programs, &change, |it| kept.contains(&it));
         self.generation = new;
+        self.ends.clear();
+    }
+
+    /// Forgets what it knows by the numbers of a table of edges that is another one now.
+    pub(super) fn forget_numbers(&mut self) {
+        self.ends.clear();
     }
 
     pub(super) fn programs(&self) -> &Arc<Programs> {
@@ -74,10 +82,39 @@ impl Judging {
 
     #[cold]
     fn judge_anew(&mut self, edges: &mut EdgeTable, idx: EdgeIdx) -> Option<JudgementId> {
+        let row = edges.row(idx)?;
+        let judgement = if row.is_overflow {
+            None
+        } else {
+            let key = row.key;
+            self.judge_key(edges, key).or_else(|| {
+                // The judge has forgotten what it had met.
+                self.ends.clear();
+                self.judge_key(edges, key)
+            })
+        };
         let row = edges.row_mut(idx)?;
         row.judged_in = self.generation;
-        row.judgement = (!is_overflow(&row.edge)).then(|| self.judge.judge(&row.edge));
-        row.judgement
+        row.judgement = judgement;
+        judgement
+    }
+
+    fn judge_key(&mut self, edges: &EdgeTable, key: EdgeKey) -> Option<JudgementId> {
+        let EdgeKey { subject, peer, port, protocol, direction, .. } = key;
+        let (subject, peer) = (self.end(edges, subject)?, self.end(edges, peer)?);
+        self.judge.judge_between(subject, peer, direction, protocol, port)
+    }
+
+    fn end(&mut self, edges: &EdgeTable, endpoint: EndpointIdx) -> Option<EndId> {
+        let place = endpoint.0 as usize;
+        if let Some(Some(known)) = self.ends.get(place) {
+            return Some(*known);
+        }
+        let end = self.judge.meet(edges.endpoint(endpoint)?);
+        if place >= self.ends.len() {
+            self.ends.resize(place + 1, None);
+        }
+        self.ends.get_mut(place).map(|it| *it.insert(end))
     }
 }
 

@@ -396,6 +396,7 @@ impl Engine {
             self.merges.values_mut().for_each(|it| it.merge.renumber(&renumber));
             self.edges = edges;
             self.comparing.forget_edges();
+            self.judging.forget_numbers();
         }
         self.compact_at = (2 * count).max(COMPACT_MIN);
     }

@@ -4,7 +4,7 @@ use super::verdict::{Missing, StagedResult};
 use crate::model::Action;
 
 /// Who made a hit.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Hitter {
     Policy(u32),
     /// A profile, by its place in the owner's list; a pod's first is that of its namespace.
@@ -12,7 +12,7 @@ pub(super) enum Hitter {
 }
 
 /// One hit, in few bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Hit {
     pub(super) by: Hitter,
     pub(super) action: Action,
@@ -23,7 +23,7 @@ pub(super) struct Hit {
 }
 
 /// What may become of one staged policy: a set, over everything that may happen.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Results(u8);
 
 impl Results {
@@ -43,6 +43,10 @@ impl Results {
     /// Leaves out what `other` holds.
     pub(super) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        self.0
     }
 
     /// Returns the result, if it is but one.
@@ -85,7 +89,7 @@ impl ActionSet {
 }
 
 /// What a walk found.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Walked {
     pub(super) may_allow: bool,
     pub(super) may_deny: bool,

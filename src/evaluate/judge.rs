@@ -4,16 +4,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 
 use super::change::Change;
-use super::ends::{EndId, Ends};
-use super::found::Walked;
+use super::ends::{End, EndId, Ends};
 use super::judging::{self, Case, Scratch};
-use super::party::Owner;
+use super::met::Met;
 use super::programs::Programs;
 use super::verdict::Judgement;
-use crate::model::{Direction, Edge, Protocol};
+use crate::model::{Direction, Edge, Endpoint, Protocol};
 
 /// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
 /// walk for each that comes again.
@@ -24,62 +23,31 @@ const MEMO_MAX: usize = 1_000_000;
 pub struct JudgementId(pub u32);
 
 /// Everything that a judgement of an edge depends on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Key {
-    subject: EndId,
-    peer: EndId,
+    /// The ends, by their places.
+    subject: u32,
+    peer: u32,
     port_class: u32,
     protocol: Protocol,
     direction: Direction,
 }
 
-/// What was found, from which a judgement without blame follows.
-#[derive(PartialEq, Eq, Debug)]
-struct Found {
-    enforced: Walked,
-    pending: Walked,
-    owner: Owner,
-    direction: Direction,
-}
-
-/// A [`Found`] that is not owned.
-struct FoundRef<'a> {
-    enforced: &'a Walked,
-    pending: &'a Walked,
-    owner: &'a Owner,
-    direction: Direction,
-}
-
-impl Hash for Found {
+impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { enforced, pending, owner, direction } = self;
-        FoundRef { enforced, pending, owner, direction: *direction }.hash(state);
-    }
-}
-
-impl Hash for FoundRef<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.enforced.hash(state);
-        self.pending.hash(state);
-        self.owner.hash(state);
-        self.direction.hash(state);
-    }
-}
-
-impl Equivalent<Found> for FoundRef<'_> {
-    fn equivalent(&self, key: &Found) -> bool {
-        self.direction == key.direction
-            && *self.owner == key.owner
-            && *self.enforced == key.enforced
-            && *self.pending == key.pending
+        let Self { subject, peer, port_class, protocol, direction } = *self;
+        state.write_u64((u64::from(subject) << 32) | u64::from(peer));
+        let direction = u64::from(direction == Direction::Egress);
+        state.write_u64((u64::from(port_class) << 16) | (u64::from(protocol.0) << 8) | direction);
     }
 }
 
 /// Judges edges under one revision and remembers what it said. Equal judgements are stored once.
 ///
 /// ```text
-///   edge --> (class of subject, class of peer, protocol, port class) --memo--> JudgementId
-///                    miss: walk both programs --> what was found --known--> JudgementId
+///   edge --> (end of subject, end of peer) --no policy applies to the subject--> JudgementId
+///        --> (end of subject, end of peer, protocol, port class) --memo--> JudgementId
+///                    miss: walk both programs --> what was found --met--> JudgementId
 ///                                     miss: build the judgement, with trace, outcome and blame
 /// ```
 #[derive(Debug)]
@@ -89,7 +57,7 @@ pub struct Judge {
     judgements: Vec<Option<Arc<Judgement>>>,
     vacant: Vec<JudgementId>,
     known: HashMap<Arc<Judgement>, JudgementId, FixedState>,
-    found: HashMap<Found, JudgementId, FixedState>,
+    met: Met,
     memo: HashMap<Key, JudgementId, FixedState>,
     ends: Ends,
     scratch: Scratch,
@@ -104,11 +72,17 @@ impl Judge {
             judgements: Vec::new(),
             vacant: Vec::new(),
             known: HashMap::default(),
-            found: HashMap::default(),
+            met: Met::default(),
             memo: HashMap::default(),
-            ends: Ends::default(),
+            ends: Ends::new(),
             scratch: Scratch::default(),
         }
+    }
+
+    /// Makes a judge that may hold so many bytes of what it has met.
+    #[cfg(test)]
+    pub(super) fn bounded(programs: Arc<Programs>, bytes_max: usize) -> Self {
+        Self { ends: Ends::bounded(bytes_max), ..Self::new(programs) }
     }
 
     /// Returns the programs it judges by.
@@ -120,68 +94,91 @@ impl Judge {
     /// Judges an edge.
     #[must_use]
     pub fn judge(&mut self, edge: &Edge) -> JudgementId {
-        let subject = self.ends.id(&self.programs, &edge.subject);
-        let peer = self.ends.id(&self.programs, &edge.peer);
-        let port_class = self.programs.port_class(edge.port);
-        let (protocol, direction) = (edge.protocol, edge.direction);
-        let key = Key { subject, peer, port_class, protocol, direction };
-        if let Some(id) = self.memo.get(&key) {
-            return *id;
+        let (mut subject, peer) = (self.meet(&edge.subject), self.meet(&edge.peer));
+        if self.ends.end(subject).is_none() {
+            // To meet the peer everything had to be forgotten.
+            subject = self.meet(&edge.subject);
         }
-        let id = self.judge_classes(key, edge.port);
+        let id = self.judge_between(subject, peer, edge.direction, edge.protocol, edge.port);
+        id.unwrap_or(JudgementId(u32::MAX))
+    }
+
+    /// Returns the end that an endpoint is. Who keeps it need not show the endpoint again for each of its edges.
+    #[must_use]
+    pub fn meet(&mut self, endpoint: &Endpoint) -> EndId {
+        if self.ends.is_full() {
+            // Judgements stay: edges remember their ids.
+            self.ends.forget();
+            self.memo.clear();
+            self.met = Met::default();
+        }
+        self.ends.id(&self.programs, endpoint)
+    }
+
+    /// Judges an edge between ends that were met. Nothing where they were forgotten since; then they must be met again.
+    #[must_use]
+    pub fn judge_between(
+        &mut self,
+        subject: EndId,
+        peer: EndId,
+        direction: Direction,
+        protocol: Protocol,
+        port: Option<u16>,
+    ) -> Option<JudgementId> {
+        let ends = (self.ends.end(subject)?, self.ends.end(peer)?);
+        if let Some(id) = self.ends.settled(ends.0, direction) {
+            return Some(id);
+        }
+        let port_class = self.programs.port_class(port);
+        let key = Key { subject: subject.place, peer: peer.place, port_class, protocol, direction };
+        if let Some(id) = self.memo.get(&key) {
+            return Some(*id);
+        }
+        let service =
+            judging::Service { direction, protocol, source_port: None, dest_port: port, icmp: None };
+        let (id, is_settled) = self.judge_anew(ends, service)?;
+        if is_settled {
+            self.ends.settle(ends.0, direction, id);
+            return Some(id);
+        }
         if self.memo.len() >= MEMO_MAX {
             self.memo.clear();
         }
         self.memo.insert(key, id);
-        id
+        Some(id)
     }
 
-    fn judge_classes(&mut self, key: Key, port: Option<u16>) -> JudgementId {
-        let Self { programs, ends, scratch, found, .. } = self;
-        let (Some(subject), Some(peer)) = (ends.end(key.subject), ends.end(key.peer)) else {
-            return JudgementId(u32::MAX);
-        };
-        let (source, dest) = match key.direction {
+    /// Walks both programs. Also tells whether the judgement holds whatever the other end is.
+    fn judge_anew(
+        &mut self,
+        (subject, peer): (End, End),
+        service: judging::Service,
+    ) -> Option<(JudgementId, bool)> {
+        let Self { programs, ends, scratch, met, .. } = self;
+        let direction = service.direction;
+        let (source, dest) = match direction {
             Direction::Egress => (subject, peer),
             Direction::Ingress => (peer, subject),
         };
-        let family = programs.family(source.families, dest.families, key.protocol);
-        ends.make_plan(programs, subject, key.direction);
-        let plan = ends.plan(subject, key.direction);
-        let classes = (ends.class(subject, family), ends.class(peer, family));
-        let (Some(plan), (Some(subject), Some(peer))) = (plan, classes) else {
-            return JudgementId(u32::MAX);
-        };
-        let service = judging::Service {
-            direction: key.direction,
-            protocol: key.protocol,
-            source_port: None,
-            dest_port: port,
-            icmp: None,
-        };
+        let family = programs.family(source.families, dest.families, service.protocol);
+        ends.make_plan(programs, subject, direction);
+        let plan = ends.plan(subject, direction)?;
+        let owner = ends.owner(subject);
+        let (subject, peer) = (ends.class(subject, family)?, ends.class(peer, family)?);
         let case = Case { programs, plan, family, subject, peer, service };
+        let is_settled = case.asks_nothing();
         case.walk_both(scratch);
         // Whom to blame takes more than was found, where there is a choice.
         let is_plain = scratch.pending.staged.len() < 2 || !scratch.may_blame();
-        if is_plain {
-            let Scratch { enforced, pending, .. } = &*scratch;
-            let found_ref = FoundRef { enforced, pending, owner: case.owner(), direction: key.direction };
-            if let Some(id) = found.get(&found_ref) {
-                return *id;
-            }
+        if is_plain && let Some(id) = met.find(&scratch.enforced, &scratch.pending, owner, direction) {
+            return Some((id, is_settled));
         }
-        let what = is_plain.then(|| Found {
-            enforced: scratch.enforced.clone(),
-            pending: scratch.pending.clone(),
-            owner: case.owner().clone(),
-            direction: key.direction,
-        });
         let judgement = case.judgement(scratch);
         let id = self.intern(judgement);
-        if let Some(what) = what {
-            self.found.insert(what, id);
+        if is_plain {
+            self.met.insert(id);
         }
-        id
+        Some((id, is_settled))
     }
 
     /// Goes on under new programs. Judgements that `is_kept` keep their ids, for the edges that the change does not
@@ -192,7 +189,10 @@ impl Judge {
         change: &Change,
         mut is_kept: impl FnMut(JudgementId) -> bool,
     ) {
-        let old = std::mem::replace(self, Self::new(programs));
+        let mut old = std::mem::replace(self, Self::new(programs));
+        // Ids of ends that were given are void from now on.
+        old.ends.forget();
+        self.ends = old.ends;
         // The index holds every judgement a second time.
         drop(old.known);
         for (judgement, id) in old.judgements.into_iter().zip((0_u32..).map(JudgementId)) {
@@ -255,9 +255,8 @@ impl Judge {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let memo = self.memo.capacity() * (size_of::<Key>() + size_of::<JudgementId>() + 1);
-        let found = self.found.capacity() * (size_of::<Found>() + size_of::<JudgementId>() + 1);
         let judgements = self.judgements.len() * (size_of::<Judgement>() + 256);
-        memo + found + judgements + self.ends.bytes()
+        memo + self.met.bytes() + judgements + self.ends.bytes()
     }
 }
 

@@ -87,6 +87,16 @@ impl<'a> Case<'a> {
         self.plan.has_staged && !(is_host && self.programs.switches().hosts_not_pending)
     }
 
+    /// Tells whether the verdict is the same for every peer and service: nothing applies, and nobody's profiles have
+    /// rules.
+    pub(super) fn asks_nothing(&self) -> bool {
+        let asks = match self.owner() {
+            Owner::Host(_) => true,
+            Owner::Pod(_) | Owner::UnknownHost | Owner::Forwarded | Owner::Nobody => false,
+        };
+        self.plan.tiers.is_empty() && !asks
+    }
+
     /// Walks both programs.
     pub(super) fn walk_both(&self, scratch: &mut Scratch) {
         self.run(Scope::Enforced, &mut scratch.enforced);

@@ -33,6 +33,7 @@ mod judge;
 mod judging;
 mod labels;
 mod lint;
+mod met;
 mod options;
 mod party;
 mod plan;
@@ -55,6 +56,7 @@ mod worlds;
 
 pub use change::{Change, Touched};
 pub use connection::{Connection, IcmpMessage};
+pub use ends::EndId;
 pub use explain::{Explanation, PolicyExplanation, Reason, RuleExplanation, TierExplanation, explain};
 pub use judge::{Judge, JudgementId};
 pub use lint::{Concern, Finding, Problem, lint};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::class::Class;
+use super::compiled::CompiledPolicy;
 use super::gate::Gate;
 use super::party::Owner;
 use super::programs::Programs;
@@ -10,6 +11,9 @@ use super::truth::Truth;
 use super::verdict::Missing;
 use crate::model::Direction;
 use crate::policy::{DefaultAction, Policy};
+
+/// Rules of a policy up to which their gates are copied into the plan.
+const FEW_GATES: usize = 100;
 
 /// One policy that applies, or may apply.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,8 +23,16 @@ pub(super) struct PlannedPolicy {
     pub(super) is_staged: bool,
     /// What is missing to know whether it selects the end; nothing when it does.
     pub(super) doubt: Missing,
-    /// The gates of its rules, which it shares with the programs.
-    pub(super) gates: Arc<[Gate]>,
+    gates: Gates,
+}
+
+/// The gates of a policy's rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Gates {
+    /// So many in the plan, from this place: those of a plan lie side by side, in the order in which they are asked.
+    Few { start: u32, count: u32 },
+    /// Shared with the programs.
+    Many(Arc<[Gate]>),
 }
 
 /// What stands at the end of a tier.
@@ -51,6 +63,8 @@ pub(super) struct PlannedTier {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Plan {
     pub(super) tiers: Vec<PlannedTier>,
+    /// See [`Gates::Few`].
+    gates: Vec<Gate>,
     /// Whether any staged policy takes part.
     pub(super) has_staged: bool,
 }
@@ -87,7 +101,7 @@ impl Plan {
         direction: Direction,
         takes: impl Fn(u32, Chain) -> bool,
     ) -> Self {
-        let mut applying: Vec<(Chain, PlannedPolicy)> = Vec::new();
+        let mut applying: Vec<(Chain, u32, Missing)> = Vec::new();
         let mut phantoms = Vec::new();
         for question in class.possible() {
             for index in programs.selected_by(question) {
@@ -108,21 +122,17 @@ impl Plan {
                     Truth::Unknown(missing) => missing.seen_at_dest(),
                     Truth::False => continue,
                 };
-                let planned = PlannedPolicy {
-                    policy: *index,
-                    is_staged: policy.is_staged,
-                    doubt,
-                    gates: Arc::clone(policy.gates(direction)),
-                };
-                applying.push((policy.chain, planned));
+                applying.push((policy.chain, *index, doubt));
             }
         }
-        applying.sort_unstable_by_key(|(chain, it)| (*chain, it.policy));
+        applying.sort_unstable_by_key(|(chain, index, _)| (*chain, *index));
         let mut plan = Self::default();
         let mut last = None;
-        for (chain, planned) in applying {
+        for (chain, index, doubt) in applying {
+            let Some(policy) = programs.policy(index) else { continue };
+            let planned = plan.planned(policy, index, doubt, direction);
             plan.has_staged |= planned.is_staged;
-            let tier = programs.policy(planned.policy).map_or(u32::MAX, |it| it.tier);
+            let tier = policy.tier;
             if last == Some((chain, tier))
                 && let Some(tier) = plan.tiers.last_mut()
             {
@@ -147,9 +157,41 @@ impl Plan {
         plan
     }
 
+    fn planned(
+        &mut self,
+        policy: &CompiledPolicy,
+        index: u32,
+        doubt: Missing,
+        direction: Direction,
+    ) -> PlannedPolicy {
+        let gates = policy.gates(direction);
+        let place = (u32::try_from(self.gates.len()), u32::try_from(gates.len()));
+        let gates = match place {
+            (Ok(start), Ok(count)) if gates.len() <= FEW_GATES => {
+                self.gates.extend_from_slice(gates);
+                Gates::Few { start, count }
+            }
+            _ => Gates::Many(Arc::clone(gates)),
+        };
+        PlannedPolicy { policy: index, is_staged: policy.is_staged, doubt, gates }
+    }
+
+    /// Returns the gates of the rules of one of its policies, in their order.
+    pub(super) fn gates<'a>(&'a self, planned: &'a PlannedPolicy) -> &'a [Gate] {
+        match &planned.gates {
+            Gates::Many(gates) => gates,
+            Gates::Few { start, count } => {
+                let (start, count) = (*start as usize, *count as usize);
+                self.gates.get(start..start + count).unwrap_or_default()
+            }
+        }
+    }
+
     /// Estimates the memory held, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let policies: usize = self.tiers.iter().map(|it| it.policies.capacity()).sum();
-        self.tiers.capacity() * size_of::<PlannedTier>() + policies * size_of::<PlannedPolicy>()
+        self.tiers.capacity() * size_of::<PlannedTier>()
+            + policies * size_of::<PlannedPolicy>()
+            + self.gates.capacity() * size_of::<Gate>()
     }
 }

@@ -86,6 +86,11 @@ impl Missing {
         self.0 & other.0 == other.0
     }
 
+    /// Returns the set as bits.
+    pub(super) const fn bits(self) -> u16 {
+        self.0
+    }
+
     /// Tells whether nothing is missing.
     #[must_use]
     pub const fn is_nothing(self) -> bool {

@@ -42,6 +42,7 @@ impl Scope<'_> {
 /// How the walk stands.
 struct Walk<'a> {
     programs: &'a Programs,
+    plan: &'a Plan,
     facts: &'a Facts<'a>,
     asked: Asked<'a>,
     found: &'a mut Walked,
@@ -69,7 +70,7 @@ pub(super) fn walk(
 ) {
     found.clear();
     let asked = Asked::of(facts);
-    let mut walk = Walk { programs, facts, asked, found, has_ended: false, is_main: true };
+    let mut walk = Walk { programs, plan, facts, asked, found, has_ended: false, is_main: true };
     match owner {
         Owner::Pod(_) | Owner::Forwarded => {}
         Owner::Host(_) => match failsafe(programs, facts) {
@@ -264,7 +265,7 @@ impl Walk<'_> {
     /// Tries the rules of one policy, and adds what they do to the possible answers.
     fn try_rules(&mut self, planned: &PlannedPolicy, is_untranslated: bool) -> Tried {
         let mut tried = Tried::default();
-        for gate in planned.gates.iter() {
+        for gate in self.plan.gates(planned) {
             let truth = match gate.opens(&self.asked) {
                 // What rules say of the destination is another one there.
                 _ if is_untranslated => self.ask_rule(planned.policy, gate.rule, true),

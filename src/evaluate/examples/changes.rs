@@ -13,6 +13,8 @@ const NOTHING: Touched = Touched { ingress: false, egress: false, as_peer: false
 const INGRESS: Touched = Touched { ingress: true, ..NOTHING };
 
 fn next(before: &Programs, policies: Vec<PolicyText>) -> (Programs, Change) {
+    // Compiled now, so that it is taken over too.
+    assert!(before.checker().is_some());
     before.recompile(Arc::new(set_of(cluster(), policies)))
 }
 
@@ -25,6 +27,9 @@ fn agrees(programs: &Programs, policies: Vec<PolicyText>) {
         for direction in [Direction::Ingress, Direction::Egress] {
             let connection = flow.connection();
             assert_eq!(programs.judge(direction, &connection), anew.judge(direction, &connection));
+            let checkers = [programs, &anew].map(|it| it.checker().expect("there is always one"));
+            let [ours, theirs] = checkers.map(|it| it.judge(direction, &connection));
+            assert_eq!(ours, theirs, "by the checker's rules");
         }
     }
 }
@@ -167,4 +172,43 @@ fn a_judge_keeps_its_ids_and_names_the_policies_anew() {
     judge.advance(programs, &Change::default(), |_| false);
     assert!(judge.is_empty() && judge.judgement(id).is_none(), "what nobody keeps is forgotten");
     assert_eq!(judge.judge(&edge), id, "and its id given anew");
+}
+
+#[test]
+fn a_judge_that_may_hold_little_forgets_and_answers_alike() {
+    let programs = Arc::new(Programs::compile(Arc::new(set_of(cluster(), [db_in(), staged("shop/s")]))));
+    let (mut free, mut tight) =
+        (Judge::new(Arc::clone(&programs)), Judge::bounded(Arc::clone(&programs), 600));
+    let names = ["db", "web", "job"];
+    let (mut most, mut has_forgotten) = (0, false);
+    for port in [80, 5432] {
+        for subject in names {
+            for peer in names {
+                for direction in [Direction::Ingress, Direction::Egress] {
+                    let edge = Edge {
+                        direction,
+                        subject: endpoint(&programs, subject),
+                        peer: endpoint(&programs, peer),
+                        protocol: crate::model::Protocol::TCP,
+                        port: Some(port),
+                        service: None,
+                    };
+                    let (known, anew) = (free.judge(&edge), tight.judge(&edge));
+                    has_forgotten |= tight.classes() < most;
+                    most = tight.classes().max(most);
+                    let text = format!("{subject} {peer} {port} {direction:?}");
+                    assert!(free.judgement(known).is_some(), "{text}");
+                    assert_eq!(tight.judgement(anew), free.judgement(known), "{text}");
+                    let (subject, peer) = (tight.meet(&edge.subject), tight.meet(&edge.peer));
+                    let port = edge.port;
+                    let between = tight.judge_between(subject, peer, direction, edge.protocol, port);
+                    assert!(
+                        between.is_none_or(|it| it == anew),
+                        "{text}: an end that is forgotten is no other"
+                    );
+                }
+            }
+        }
+    }
+    assert!(has_forgotten);
 }
