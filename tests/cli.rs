@@ -360,6 +360,7 @@ fn the_configuration_is_printed_with_its_origins() {
               edges_per_pane: 200000  # default
               store_edges: 500000  # default
               deny_retention: 1d  # default
+              compiled_policies_mib: 512  # default
             log:
               level: debug  # --log-level
               format: auto  # default

@@ -82,7 +82,8 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     tracing::info!(admin = %listeners.admin(), api = %listeners.api(), "listening");
     if let Some(catalog) = catalog {
         let interval = config.policies.poll_interval;
-        watch_policies(catalog, interval, Arc::clone(&shared), Arc::clone(&results))?;
+        let bytes_max = config.policies_bytes_max();
+        watch_policies(catalog, interval, bytes_max, Arc::clone(&shared), Arc::clone(&results))?;
     }
     let topics = [config.kafka.topics.flows.clone(), config.kafka.topics.partials.clone()];
     let directory = config.sinks.directory.clone().map(Directory::new);
@@ -107,7 +108,8 @@ fn policies(config: &Config, metrics: &Metrics) -> anyhow::Result<(Arc<Programs>
         return Ok((Arc::new(Programs::compile_with(Arc::new(set), config.evaluation())), None));
     };
     let mut catalog = DirectoryCatalog::new(&catalog_config);
-    let programs = load_policies(&mut catalog, &config.evaluation(), metrics).map_err(|error| {
+    let loaded = load_policies(&mut catalog, &config.evaluation(), config.policies_bytes_max(), metrics);
+    let programs = loaded.map_err(|error| {
         Complaint::failure("the policies are not sound")
             .caused_by(error)
             .remedy("`flowstage policies lint` lists every finding; mend the folder and start again")

@@ -118,6 +118,12 @@ impl Config {
         Options { pod_networks: self.policies.pod_networks.clone(), ..Options::default() }
     }
 
+    /// Returns what the compiled policies may take, in bytes.
+    #[must_use]
+    pub fn policies_bytes_max(&self) -> usize {
+        usize::try_from(u64::from(self.limits.compiled_policies_mib) << 20).unwrap_or(usize::MAX)
+    }
+
     /// Returns how policies are recommended.
     #[must_use]
     pub fn recommend(&self) -> recommend::Config {

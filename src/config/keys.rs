@@ -60,6 +60,7 @@ pub(super) const KEYS: &[Key] = keys![
     limits.edges_per_pane,
     limits.store_edges,
     limits.deny_retention,
+    limits.compiled_policies_mib,
     log.level,
     log.format,
 ];

@@ -286,13 +286,22 @@ pub struct Bounds {
     pub store_edges: u64,
     /// For how long, in event time, would-be denies are kept for readers.
     pub deny_retention: Duration,
+    /// Memory of the compiled policies, in MiB. A larger set is refused.
+    pub compiled_policies_mib: u32,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         let Limits { edges_per_subject, edges_per_pane } = Limits::default();
         let StoreLimits { edges_max, deny_retention } = StoreLimits::default();
-        Self { edges_per_subject, edges_per_pane, store_edges: edges_max, deny_retention }
+        let compiled_policies_mib = 512;
+        Self {
+            edges_per_subject,
+            edges_per_pane,
+            store_edges: edges_max,
+            deny_retention,
+            compiled_policies_mib,
+        }
     }
 }
 

@@ -70,6 +70,13 @@ impl Programs {
         let asked_at_most = self.asked.saturating_mul(2).saturating_add(1_024);
         let before = (self.questions.len() <= asked_at_most).then_some(self);
         let programs = Self::build(&set, self.options.clone(), before);
+        if let Some(checkers) = self.checkers.get()
+            && checkers.len() == checker_switches(&set).count()
+        {
+            let next = checkers.iter().map(|it| Arc::new(it.recompile(Arc::clone(&set)).0));
+            // The cell of new programs is empty, so nothing is refused.
+            let _set = programs.checkers.set(next.collect());
+        }
         let change = Change::between(self, &programs);
         (programs, change)
     }
@@ -232,16 +239,12 @@ impl Programs {
     /// has network sets that make a difference, with the defect of one release in them.
     pub(super) fn checkers(&self) -> &[Arc<Self>] {
         self.checkers.get_or_init(|| {
-            let has_short = self.set.cluster().network_sets.iter().flat_map(|it| &it.nets).any(is_short);
-            let variants = [false, true].into_iter().take(if has_short { 2 } else { 1 });
-            variants
-                .map(|short_set_members_lost| {
-                    let switches = Switches { short_set_members_lost, ..Switches::CHECKER };
-                    let options =
-                        Options { mode: Mode::Conformance, switches: Some(switches), ..self.options.clone() };
-                    Arc::new(Self::compile_with(Arc::clone(&self.set), options))
-                })
-                .collect()
+            let variants = checker_switches(&self.set).map(|switches| {
+                let options =
+                    Options { mode: Mode::Conformance, switches: Some(switches), ..self.options.clone() };
+                Arc::new(Self::compile_with(Arc::clone(&self.set), options))
+            });
+            variants.collect()
         })
     }
 
@@ -284,14 +287,16 @@ impl Programs {
         self.ports.of(port)
     }
 
-    /// Estimates the memory held by the compiled form, in bytes, without the set that it was compiled from.
+    /// Estimates the memory held by the compiled form, in bytes, without the set that it was compiled from. The form by
+    /// the checker's rules counts too, once it is there.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let of_policies = self.policies.iter().map(|it| it.rules.as_ref());
         let rules: usize = of_policies.chain(self.profiles.values()).map(Rules::bytes).sum();
         let policies = self.policies.capacity() * size_of::<CompiledPolicy>();
         let selected_by = (self.policies.len() + self.questions.len()) * size_of::<u32>();
-        rules + policies + selected_by + self.questions.bytes() + self.roster.bytes()
+        let checkers: usize = self.checkers.get().into_iter().flatten().map(|it| it.bytes()).sum();
+        rules + policies + selected_by + self.questions.bytes() + self.roster.bytes() + checkers
     }
 
     pub(super) fn tier_end(&self, tier: u32) -> TierEnd {
@@ -330,6 +335,13 @@ impl Programs {
 /// Returns the id of a question; a shared table is copied when the question is new to it.
 fn ask(questions: &mut Arc<Questions>, question: Question) -> QuestionId {
     questions.known(&question).unwrap_or_else(|| Arc::make_mut(questions).id(question))
+}
+
+/// Returns the rules of Calico's checker, once for each way in which they may be meant; see [`Programs::checkers`].
+fn checker_switches(set: &PolicySet) -> impl Iterator<Item = Switches> + use<> {
+    let has_short = set.cluster().network_sets.iter().flat_map(|it| &it.nets).any(is_short);
+    let variants = [false, true].into_iter().take(if has_short { 2 } else { 1 });
+    variants.map(|short_set_members_lost| Switches { short_set_members_lost, ..Switches::CHECKER })
 }
 
 fn is_same_cluster(one: &PolicySet, other: &PolicySet) -> bool {

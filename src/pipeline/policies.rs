@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::error::Error;
+use super::error::{BoxError, Error};
 use super::loaded::Loaded;
 use super::results::Results;
 use super::shared::Shared;
@@ -23,26 +23,39 @@ fn list(errors: &[catalog::Error]) -> String {
     lines.join("\n")
 }
 
-/// Loads the folder for the first time.
+/// The compiled form of a policy set takes more memory than it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the compiled policies take {} MiB, and `limits.compiled_policies_mib` allows {}", .bytes.div_ceil(1 << 20), .bytes_max >> 20)]
+pub struct TooLarge {
+    /// What they take, in bytes, as far as it can be told.
+    pub bytes: usize,
+    /// What they may take.
+    pub bytes_max: usize,
+}
+
+/// Loads the folder for the first time. The compiled policies may take `bytes_max` bytes.
 ///
 /// # Errors
 ///
-/// When anything in it cannot be read: at start there is no earlier set to go on with.
+/// When anything in it cannot be read, or it takes too much memory: at start there is no earlier set to go on with.
 pub fn load_policies(
     catalog: &mut DirectoryCatalog,
     options: &Options,
+    bytes_max: usize,
     metrics: &Metrics,
 ) -> Result<Arc<Programs>, Error> {
-    let loaded = catalog.load().map_err(|errors| {
-        metrics.policy_loads.with(["file", "error"]).inc();
-        metrics.policies_reload_ok.set_flag(false);
-        Error::Policies(Box::new(PolicyErrors(errors)))
-    })?;
-    let set = adopt(loaded, metrics);
-    Ok(Arc::new(Programs::compile_with(Arc::new(set), options.clone())))
+    let refuse = |error: BoxError| {
+        refused(metrics);
+        Error::Policies(error)
+    };
+    let loaded = catalog.load().map_err(|errors| refuse(Box::new(PolicyErrors(errors))))?;
+    let set = warned_of(loaded);
+    let programs = Programs::compile_with(Arc::new(set), options.clone());
+    accept(programs, bytes_max, metrics).map_err(|error| refuse(Box::new(error)))
 }
 
-/// Watches the folder until the process ends. A set that cannot be read leaves the one in force.
+/// Watches the folder until the process ends. A set that cannot be read, or takes more than `bytes_max` bytes when
+/// compiled, leaves the one in force.
 ///
 /// # Errors
 ///
@@ -50,6 +63,7 @@ pub fn load_policies(
 pub fn watch_policies(
     mut catalog: DirectoryCatalog,
     interval: Duration,
+    bytes_max: usize,
     shared: Arc<Shared>,
     results: Arc<Results>,
 ) -> Result<JoinHandle<()>, Error> {
@@ -60,16 +74,22 @@ pub fn watch_policies(
                 Polled::Changed(loaded) => {
                     let in_force = shared.loaded();
                     let in_force = in_force.programs();
-                    let set = adopt(*loaded, &shared.metrics).sharing(in_force.set());
+                    let set = warned_of(*loaded).sharing(in_force.set());
                     let (programs, _) = in_force.recompile(Arc::new(set));
-                    let programs = Arc::new(programs);
-                    tracing::info!(revision = %programs.revision(), "policies changed");
-                    results.edges().set_current(programs.revision());
-                    shared.install(Loaded::install(programs, &shared.metrics));
+                    match accept(programs, bytes_max, &shared.metrics) {
+                        Ok(programs) => {
+                            tracing::info!(revision = %programs.revision(), "policies changed");
+                            results.edges().set_current(programs.revision());
+                            shared.install(Loaded::install(programs, &shared.metrics));
+                        }
+                        Err(error) => {
+                            refused(&shared.metrics);
+                            tracing::error!(%error, "policies not changed: the set in force stays");
+                        }
+                    }
                 }
                 Polled::Failed(errors) => {
-                    shared.metrics.policy_loads.with(["file", "error"]).inc();
-                    shared.metrics.policies_reload_ok.set_flag(false);
+                    refused(&shared.metrics);
                     for error in &errors {
                         tracing::error!(%error, "policies not changed: the set in force stays");
                     }
@@ -83,14 +103,61 @@ pub fn watch_policies(
         .map_err(|source| Error::Start { what: "the policy watcher", source })
 }
 
-/// Tells of what was loaded.
-fn adopt(loaded: catalog::Loaded, metrics: &Metrics) -> PolicySet {
+/// Tells of what is hardly meant as it is written.
+fn warned_of(loaded: catalog::Loaded) -> PolicySet {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "policy");
     }
+    loaded.set
+}
+
+/// Makes programs ready to be used, unless they are too large. What recorded traces are compared with is compiled here
+/// too: a worker that did it would not poll meanwhile.
+fn accept(programs: Programs, bytes_max: usize, metrics: &Metrics) -> Result<Arc<Programs>, TooLarge> {
+    let _compiled = programs.checker();
+    let bytes = programs.bytes();
+    if bytes > bytes_max {
+        return Err(TooLarge { bytes, bytes_max });
+    }
+    metrics.policies_compiled.set_count(u64::try_from(bytes).unwrap_or(u64::MAX));
     metrics.policy_loads.with(["file", "ok"]).inc();
     metrics.policies_reload_ok.set_flag(true);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     metrics.policies_reload_timestamp.set(now.as_secs_f64());
-    loaded.set
+    Ok(Arc::new(programs))
+}
+
+fn refused(metrics: &Metrics) {
+    metrics.policy_loads.with(["file", "error"]).inc();
+    metrics.policies_reload_ok.set_flag(false);
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::telemetry::BuildInfo;
+
+    #[test]
+    fn policies_that_take_too_much_memory_are_refused_and_counted() {
+        let folder = TempDir::new().unwrap();
+        let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
+                      metadata: {name: db, namespace: shop}\nspec: {podSelector: {matchLabels: {app: db}}}\n";
+        std::fs::write(folder.path().join("db.yaml"), policy).unwrap();
+        let poll_interval = Duration::from_secs(1);
+        let config = catalog::Config { path: folder.path().to_owned(), poll_interval };
+        let metrics = Metrics::new(&BuildInfo { version: "0", revision: "0", rustc: "0", librdkafka: "0" });
+        let load = |bytes_max| {
+            let mut catalog = DirectoryCatalog::new(&config);
+            load_policies(&mut catalog, &Options::default(), bytes_max, &metrics)
+        };
+        let Err(Error::Policies(error)) = load(100) else { panic!("it must be refused") };
+        let bytes = error.downcast_ref::<TooLarge>().map(|it| it.bytes).unwrap();
+        assert!(error.to_string().contains("`limits.compiled_policies_mib` allows 0"), "{error}");
+        assert_eq!(metrics.policy_loads.with(["file", "error"]).get(), 1);
+        let programs = load(bytes).unwrap();
+        assert_eq!(programs.bytes(), bytes, "what is allowed is what it takes");
+        assert_eq!(metrics.policy_loads.with(["file", "ok"]).get(), 1);
+    }
 }

@@ -50,6 +50,8 @@ families! {
         "Whether the policies were accepted when they were last read.";
     policies_reload_timestamp: Gauge = "flowstage_policies_last_reload_success_timestamp_seconds" [] <= 1,
         "When the policies were last accepted, as Unix time.";
+    policies_compiled: Gauge = "flowstage_policies_compiled_bytes" [] <= 1,
+        "Estimated memory of the compiled policies, with the form that Calico's traces are compared with.";
 
     kafka_records_consumed: Counters<1> = "flowstage_kafka_records_consumed_total" ["topic"] <= 16,
         "Records read from Kafka, before decoding.";
