@@ -11,6 +11,7 @@
 mod broker;
 mod support;
 
+use std::hint::black_box;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use broker::Broker;
 use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
-use flowstage::decode::{Decoder, Format};
-use flowstage::engine::{Effect, Engine, Event, Spec};
+use flowstage::decode::{Decoder, Format, parse_trace};
+use flowstage::engine::{Effect, Engine, Event, LOOKS_LIVE, Spec};
 use flowstage::evaluate::Programs;
 use flowstage::ingest::{Consumer as _, From, KafkaConfig, KafkaConsumer, Log, LogPartition, Rebalance};
 use flowstage::model::{MergePartitionId, Offset, PartitionId};
@@ -217,6 +218,7 @@ fn engine(partitions: i32, programs: &Arc<Programs>) -> Engine {
         message_bytes_max: 256 * 1024,
     };
     let mut engine = Engine::new(spec, Default::default(), Arc::clone(programs));
+    engine.compare_traces(|text| parse_trace(text).ok(), LOOKS_LIVE);
     let partition = MergePartitionId(0);
     engine.apply(Event::PartialsAssigned { partition, closed_to: None, learned: vec![] }, &mut Vec::new());
     engine
@@ -232,6 +234,12 @@ fn assign(engine: &mut Engine, change: Rebalance) {
 }
 
 fn publish(engine: &mut Engine) {
+    engine.drain_tally(|judgement, tallied| {
+        black_box((judgement, tallied));
+    });
+    engine.drain_compared(|compared, flows| {
+        black_box((compared, flows));
+    });
     let mut effects = Vec::new();
     engine.apply(Event::Flush, &mut effects);
     for (offset, effect) in (0..).zip(std::mem::take(&mut effects)) {

@@ -133,6 +133,41 @@ fn absorb_whatever(bytes: &[u8]) {
     }
 }
 
+#[test]
+fn a_service_that_no_decoder_lets_in_is_refused_from_the_log_too() {
+    let named = |name: &str| {
+        let end = |name: &str| Endpoint {
+            kind: EndpointKind::Workload,
+            namespace: Some(Name::from("shop")),
+            name: Name::from(name),
+            name_scope: NameScope::Exact,
+            address: None,
+            labels: None,
+        };
+        let edge = Edge {
+            direction: Direction::Ingress,
+            subject: end("db"),
+            peer: end("web"),
+            protocol: Protocol::TCP,
+            port: Some(5432),
+            service: Some(ServiceRef {
+                namespace: Name::from("shop"),
+                name: Name::from(name),
+                port_name: Name::from(""),
+            }),
+        };
+        let messages = counts(head(0, 1), 1, &[(edge, totals(1))], 1_000);
+        let mut table = EdgeTable::new();
+        match Partial::decode(&messages[0]).unwrap().body {
+            Body::Counts(counts) => counts.enter(&mut table).map(|it| it.len()),
+            Body::Frontier { .. } => panic!("counts read back as a frontier"),
+        }
+    };
+    assert_eq!(named("db").unwrap(), 1);
+    let error = named("d\u{1b}[2Jb").expect_err("it would clear a reader's screen");
+    assert!(error.to_string().contains("control character"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

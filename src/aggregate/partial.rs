@@ -14,6 +14,7 @@ use super::edges::{EdgeIdx, EdgeKey, EdgeTable};
 use super::fold::Frontier;
 use super::intern::EndpointIdx;
 use super::pane::Pane;
+use super::spelling::has_control;
 use super::totals::Totals;
 use crate::model::{Direction, EventTime, Offset, PartitionId, Protocol};
 
@@ -179,7 +180,7 @@ impl Counts<'_> {
     ///
     /// # Errors
     ///
-    /// When an endpoint cannot be read, or a row names a place that is not there.
+    /// When an endpoint or a service cannot be read, or a row names a place that is not there.
     pub(super) fn enter(&self, table: &mut EdgeTable) -> Result<Vec<(EdgeIdx, Totals)>, PartialError> {
         let Self { pane: _, endpoints, services, rows } = self;
         let is_sound = |row: &Row| {
@@ -188,6 +189,9 @@ impl Counts<'_> {
         };
         if !rows.iter().all(is_sound) {
             return Err(PartialError::malformed(&"an edge names an end or a service that is not there"));
+        }
+        if services.iter().flatten().any(|it| has_control(it)) {
+            return Err(PartialError::malformed(&"a service's name holds a control character"));
         }
         let ends: Option<Vec<EndpointIdx>> =
             endpoints.iter().map(|it| table.spelled_endpoint(it.0)).collect();

@@ -119,7 +119,7 @@ fn is_label(line: &str) -> bool {
 }
 
 /// Tells whether the text holds what the decoder lets into no name and no label.
-fn has_control(text: &str) -> bool {
+pub(super) fn has_control(text: &str) -> bool {
     text.bytes().any(|it| it.is_ascii_control())
 }
 
