@@ -182,11 +182,24 @@ impl EdgeStore {
         });
     }
 
+    /// Shows every edge of the live window, in no order. A part of the store is locked meanwhile, so `each` must be
+    /// short and must not write to it.
+    pub fn visit_edges(&self, mut each: impl FnMut(&StoredEdge)) {
+        self.by_subject.iter().for_each(|it| it.value().values().for_each(&mut each));
+    }
+
+    /// Shows every edge that the policy set in force here would newly deny, over the retention, as
+    /// [`EdgeStore::visit_edges`] does.
+    pub fn visit_denies(&self, mut each: impl FnMut(&StoredEdge)) {
+        let current = self.current();
+        self.denies.iter().filter(|it| it.key().0 == current).for_each(|it| each(it.value()));
+    }
+
     /// Returns the edges of the live window, sorted by edge.
     #[must_use]
     pub fn edges(&self) -> Vec<StoredEdge> {
-        let mut all: Vec<_> =
-            self.by_subject.iter().flat_map(|it| it.value().values().cloned().collect::<Vec<_>>()).collect();
+        let mut all = Vec::new();
+        self.visit_edges(|it| all.push(it.clone()));
         all.sort_by(|a, b| a.edge.cmp(&b.edge));
         all
     }
@@ -194,9 +207,8 @@ impl EdgeStore {
     /// Returns the edges that the policy set in force here would newly deny, over the retention, sorted by edge.
     #[must_use]
     pub fn denies(&self) -> Vec<StoredEdge> {
-        let current = self.current();
-        let mut all: Vec<_> =
-            self.denies.iter().filter(|it| it.key().0 == current).map(|it| it.value().clone()).collect();
+        let mut all = Vec::new();
+        self.visit_denies(|it| all.push(it.clone()));
         all.sort_by(|a, b| a.edge.cmp(&b.edge));
         all
     }

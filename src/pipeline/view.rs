@@ -104,11 +104,11 @@ impl View for ReadView {
     }
 
     fn edges(&self, page: &mut EdgePage) {
-        self.results.edges().edges().iter().for_each(|it| page.offer(it));
+        self.results.edges().visit_edges(|it| page.offer(it));
     }
 
     fn denies(&self, page: &mut EdgePage) {
-        self.results.edges().denies().iter().for_each(|it| page.offer(it));
+        self.results.edges().visit_denies(|it| page.offer(it));
     }
 
     fn policies(&self) -> (Revision, Vec<PolicyItem>) {
