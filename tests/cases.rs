@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use flowstage::evaluate::{
-    self, Answer, Connection, EndOfTier, IcmpMessage, Judge, Judgement, Missing, Options, Programs, Verdict,
+    self, Answer, Connection, EndOfTier, Judge, Judgement, Missing, Options, Programs, Verdict,
 };
-use flowstage::model::{Direction, Edge, Endpoint, EndpointKind, Name, NameScope, Protocol};
+use flowstage::model::{Direction, Edge, Endpoint, EndpointKind, IcmpMessage, Name, NameScope, Protocol};
 use flowstage::policy::PolicySet;
 use serde_json::Value;
 use support::manifests;

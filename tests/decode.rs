@@ -2,7 +2,8 @@
 
 use flowstage::decode::{Decoder, Envelope, Format, Reason, parse_trace};
 use flowstage::model::{
-    EndpointKind, EventTime, Flow, IpAddr, NameScope, Protocol, RecordedAction, Reporter, ServiceView,
+    EndpointKind, EventTime, Flow, IcmpMessage, IpAddr, NameScope, Protocol, RecordedAction, Reporter,
+    ServiceView,
 };
 
 /// A record of Calico Enterprise with every member that is read.
@@ -274,9 +275,19 @@ fn trap_8_aggregated_names_end_in_a_star_and_a_pod_of_its_own_has_none() {
 }
 
 #[test]
-fn icmp_has_no_port_whatever_stands_there() {
+fn icmp_has_a_message_in_the_place_of_the_destinations_port() {
     // Felix writes type 8, code 0 as 2048.
-    accept(least_but(r#""tcp""#, r#""icmp","dest_port":2048"#), |flow| assert_eq!(flow.dest_port, None));
+    let record = least_but(r#""tcp""#, r#""icmp","source_port":7,"dest_port":2048"#);
+    accept(record, |flow| {
+        let message = flow.dest_port.map(IcmpMessage::from_port);
+        assert_eq!((flow.source_port, message), (None, Some(IcmpMessage { icmp_type: 8, code: 0 })));
+    });
+    accept(least_but(r#""tcp""#, r#""icmp","dest_port":null"#), |flow| assert_eq!(flow.dest_port, None));
+}
+
+#[test]
+fn other_protocols_without_ports_have_none_whatever_stands_there() {
+    accept(least_but(r#""tcp""#, r#""ipip","dest_port":2048"#), |flow| assert_eq!(flow.dest_port, None));
 }
 
 #[test]

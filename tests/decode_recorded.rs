@@ -171,7 +171,8 @@ fn emitter_records_say_what_a_plain_reader_finds() {
                 assert_eq!(end.labels.map(|LabelsText(it)| it.to_owned()), labels);
                 assert_eq!(end.address, None);
             }
-            let port = key["dest_port"].as_u64().filter(|_| flow.protocol.has_ports());
+            let has_any = flow.protocol.has_ports() || flow.protocol.is_icmp();
+            let port = key["dest_port"].as_u64().filter(|_| has_any);
             assert_eq!(flow.dest_port.map(u64::from), port);
             assert_eq!(flow.start.as_millis(), value["start_time"].as_i64().unwrap() * 1_000);
             assert_eq!(flow.end.as_millis(), value["end_time"].as_i64().unwrap() * 1_000);

@@ -120,10 +120,7 @@ pub(super) fn write_csv(to: &mut dyn Write, rows: &[DenyRow]) -> io::Result<()> 
 }
 
 fn cells(row: &DenyRow) -> [String; 8] {
-    let port = match row.edge.port {
-        Some(port) => format!("{}/{port}", row.edge.protocol),
-        None => row.edge.protocol.to_string(),
-    };
+    let port = row.edge.protocol.with_port(row.edge.port);
     [
         row.policy.clone(),
         row.by.clone(),

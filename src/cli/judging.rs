@@ -10,7 +10,7 @@ use super::complaint::Complaint;
 use super::policies;
 use super::records::tell;
 use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Verdict, what_if};
-use crate::model::{Direction, Endpoint, EndpointKind, Flow, PolicyId, Protocol};
+use crate::model::{Direction, Endpoint, EndpointKind, Flow, IcmpMessage, PolicyId, Protocol};
 use crate::policy::{Policy, PolicySet, StagedAction};
 
 /// What help says of subcommands that judge.
@@ -184,24 +184,22 @@ impl Asked {
         }
     }
 
-    /// Returns the connection. Records never carry the ICMP message.
-    pub(super) const fn connection(&self) -> Connection<'_> {
+    /// Returns the connection.
+    pub(super) fn connection(&self) -> Connection<'_> {
+        let is_icmp = self.protocol.is_icmp();
         Connection {
             source: &self.source,
             dest: &self.dest,
             protocol: self.protocol,
             source_port: self.source_port,
-            dest_port: self.dest_port,
-            icmp: None,
+            dest_port: self.dest_port.filter(|_| !is_icmp),
+            icmp: self.dest_port.filter(|_| is_icmp).map(IcmpMessage::from_port),
         }
     }
 
     /// Returns the protocol and the port that is called: `tcp/5432`.
     pub(super) fn service(&self) -> String {
-        match self.dest_port {
-            Some(port) => format!("{}/{port}", self.protocol),
-            None => self.protocol.to_string(),
-        }
+        self.protocol.with_port(self.dest_port)
     }
 
     /// Tells whether policy applies at the end that `direction` is judged at.

@@ -110,6 +110,8 @@ impl<'a> Draft<'a> {
         }
         let protocol = self.protocol.ok_or_else(need(Field::Proto))?;
         let port_of = |end: &End<'_>| end.port.filter(|_| protocol.has_ports());
+        // Felix writes an ICMP type and code into the port.
+        let dest_port = self.dest.port.filter(|_| protocol.has_ports() || protocol.is_icmp());
         Ok(Complete {
             flow: Flow {
                 start,
@@ -120,8 +122,7 @@ impl<'a> Draft<'a> {
                 dest: self.dest.view().ok_or_else(need(Field::DestType))?,
                 protocol,
                 source_port: port_of(&self.source),
-                // Felix writes an ICMP type and code into the port: 2048 is an echo request.
-                dest_port: port_of(&self.dest),
+                dest_port,
                 service: self.service(),
                 counters: self.counters,
                 enforced: TraceText::default(),

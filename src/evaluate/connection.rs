@@ -1,15 +1,6 @@
 //! What the evaluator is asked about.
 
-use crate::model::{Edge, Endpoint, Protocol};
-
-/// Type and code of an ICMP message.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct IcmpMessage {
-    /// The type.
-    pub icmp_type: u8,
-    /// The code.
-    pub code: u8,
-}
+use crate::model::{Edge, Endpoint, IcmpMessage, Protocol};
 
 /// One connection's first packet with its final addresses. What is `None` is not known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -24,20 +15,20 @@ pub struct Connection<'a> {
     pub source_port: Option<u16>,
     /// The destination port.
     pub dest_port: Option<u16>,
-    /// The ICMP message; flow records never carry it.
+    /// The ICMP message.
     pub icmp: Option<IcmpMessage>,
 }
 
 impl<'a> From<&'a Edge> for Connection<'a> {
-    /// An edge keeps neither source port nor ICMP message: rules that ask for them cannot be judged on it.
+    /// An edge keeps no source port: rules that ask for it cannot be judged on it.
     fn from(edge: &'a Edge) -> Self {
         Self {
             source: edge.source(),
             dest: edge.dest(),
             protocol: edge.protocol,
             source_port: None,
-            dest_port: edge.port,
-            icmp: None,
+            dest_port: edge.dest_port(),
+            icmp: edge.icmp(),
         }
     }
 }

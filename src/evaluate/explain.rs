@@ -93,9 +93,12 @@ pub fn explain(programs: &Programs, direction: Direction, connection: &Connectio
         case.walk_both(&mut scratch);
         let judgement = case.judgement(&scratch);
         let tiers = case.plan.tiers.iter().map(|it| tier(case, connection, it, &judgement)).collect();
-        let port = connection.dest_port.map_or_else(String::new, |it| format!("/{it}"));
+        let service = match connection.icmp {
+            Some(message) => format!("{} {message}", connection.protocol),
+            None => connection.protocol.with_port(connection.dest_port),
+        };
         Explanation {
-            connection: format!("{} -> {} {}{port}", connection.source, connection.dest, connection.protocol),
+            connection: format!("{} -> {} {service}", connection.source, connection.dest),
             others: others(case, connection),
             judgement,
             tiers,

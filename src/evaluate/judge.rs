@@ -12,7 +12,7 @@ use super::judging::{self, Case, Scratch};
 use super::met::Met;
 use super::programs::Programs;
 use super::verdict::Judgement;
-use crate::model::{Direction, Edge, Endpoint, Protocol};
+use crate::model::{Direction, Edge, Endpoint, IcmpMessage, Protocol};
 
 /// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
 /// walk for each that comes again.
@@ -115,7 +115,7 @@ impl Judge {
         self.ends.id(&self.programs, endpoint)
     }
 
-    /// Judges an edge between ends that were met. Nothing where they were forgotten since; then they must be met again.
+    /// Judges an edge between ends that were met; `port` is that of [`Edge::port`]. Nothing where they were forgotten since; then they must be met again.
     #[must_use]
     pub fn judge_between(
         &mut self,
@@ -129,13 +129,21 @@ impl Judge {
         if let Some(id) = self.ends.settled(ends.0, direction) {
             return Some(id);
         }
-        let port_class = self.programs.port_class(port);
+        let is_icmp = protocol.is_icmp();
+        // Messages are not told apart by class: there are few.
+        let port_class =
+            if is_icmp { port.map_or(0, |it| u32::from(it) + 1) } else { self.programs.port_class(port) };
         let key = Key { subject: subject.place, peer: peer.place, port_class, protocol, direction };
         if let Some(id) = self.memo.get(&key) {
             return Some(*id);
         }
-        let service =
-            judging::Service { direction, protocol, source_port: None, dest_port: port, icmp: None };
+        let service = judging::Service {
+            direction,
+            protocol,
+            source_port: None,
+            dest_port: port.filter(|_| !is_icmp),
+            icmp: port.filter(|_| is_icmp).map(IcmpMessage::from_port),
+        };
         let (id, is_settled) = self.judge_anew(ends, service)?;
         if is_settled {
             self.ends.settle(ends.0, direction, id);

@@ -1,7 +1,7 @@
 //! Turns walks into judgements.
 
 use super::class::Class;
-use super::connection::{Connection, IcmpMessage};
+use super::connection::Connection;
 use super::found::{Hit, Hitter, Walked};
 use super::options::EndOfTier;
 use super::party::{Owner, Party};
@@ -12,7 +12,7 @@ use super::verdict::{Answer, Judgement, Missing, Outcome, StagedHit, Verdict};
 use super::walk::{Scope, walk};
 use super::whereabouts::Family;
 use crate::model::{
-    Action, Direction, HitOwner, Name, PolicyHit, PolicyId, Protocol, RuleIndex, RuleRef, Trace,
+    Action, Direction, HitOwner, IcmpMessage, Name, PolicyHit, PolicyId, Protocol, RuleIndex, RuleRef, Trace,
 };
 
 /// Sets of policies are tried for joint blame in order of size, up to so many: all sets of twelve policies, or all

@@ -55,7 +55,7 @@ mod whereabouts;
 mod worlds;
 
 pub use change::{Change, Touched};
-pub use connection::{Connection, IcmpMessage};
+pub use connection::Connection;
 pub use ends::EndId;
 pub use explain::{Explanation, PolicyExplanation, Reason, RuleExplanation, TierExplanation, explain};
 pub use judge::{Judge, JudgementId};

@@ -58,7 +58,7 @@ type Words = (String, &'static str, &'static str, String);
 fn words(part: Part, rule: &Rule, namespace: Option<&Name>, connection: &Connection<'_>) -> Words {
     let protocol = connection.protocol;
     let icmp = || match connection.icmp {
-        Some(it) => format!("ICMP type {} code {}", it.icmp_type, it.code),
+        Some(it) => format!("ICMP {it}"),
         None => "the ICMP message".to_owned(),
     };
     match part {

@@ -2,14 +2,13 @@
 
 use super::class::Class;
 use super::compose::{EntitySelectors, both_opt, entity_selectors};
-use super::connection::IcmpMessage;
 use super::options::Switches;
 use super::port_list::Ports;
 use super::question::{Question, QuestionId};
 use super::truth::Truth;
 use super::verdict::Missing;
 use super::whereabouts::Family;
-use crate::model::{Direction, IpNet, Name, Protocol};
+use crate::model::{Direction, IcmpMessage, IpNet, Name, Protocol};
 use crate::policy::selector::Node;
 use crate::policy::{EntityRule, IcmpMatch, PortMatch, Rule, RuleAction, ServiceMatch};
 

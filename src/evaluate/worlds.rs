@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::connection::{Connection, IcmpMessage};
+use super::connection::Connection;
 use super::judging::Which;
 use super::programs::Programs;
 use super::verdict::Verdict;
 use super::whereabouts::Family;
-use crate::model::{Edge, Endpoint, EndpointKind, IpAddr, IpNet, NameScope, Protocol};
+use crate::model::{Edge, Endpoint, EndpointKind, IcmpMessage, IpAddr, IpNet, NameScope, Protocol};
 use crate::policy::{IcmpMatch, Rule, Workload};
 
 /// Kinds of an end that are told apart, and worlds that are looked at; what is beyond is left out. A world costs up to
@@ -45,7 +45,10 @@ pub(super) fn worlds(
 ) {
     let sources = kinds(programs, edge.source(), edge.protocol, open);
     let dests = kinds(programs, edge.dest(), edge.protocol, open);
-    let messages = if open >= Open::Messages { messages(programs, edge.protocol) } else { vec![None] };
+    let messages = match edge.icmp() {
+        None if open >= Open::Messages => messages(programs, edge.protocol),
+        known => vec![known],
+    };
     let ends = sources.iter().flat_map(|source| dests.iter().map(move |dest| (source, dest)));
     let all = ends.flat_map(|(source, dest)| messages.iter().map(move |icmp| (source, dest, *icmp)));
     for (source, dest, icmp) in all.take(WORLDS_MAX) {
@@ -184,7 +187,7 @@ fn corners(net: &IpNet) -> impl Iterator<Item = IpAddr> + use<> {
 /// Returns a message of every kind that rules tell apart, and one that none names; nothing else for a protocol
 /// without messages.
 fn messages(programs: &Programs, protocol: Protocol) -> Vec<Option<IcmpMessage>> {
-    if protocol != Protocol::ICMP && protocol != Protocol::ICMPV6 {
+    if !protocol.is_icmp() {
         return vec![None];
     }
     let named = rules(programs).flat_map(|it| [it.icmp, it.not_icmp]).flatten();

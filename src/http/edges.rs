@@ -35,7 +35,8 @@ pub struct EdgeItem {
     pub protocol: String,
     /// The protocol's number.
     pub protocol_number: u8,
-    /// The destination's port after translation; `null` for protocols without ports, or when aggregated away.
+    /// The destination's port after translation; for ICMP type × 256 + code. `null` for other protocols without ports,
+    /// or when the record does not tell.
     #[schema(required)]
     pub port: Option<u16>,
     /// The Service by which the destination was reached; `null` when none is known.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::endpoint::Endpoint;
 use super::name::Name;
-use super::net::Protocol;
+use super::net::{IcmpMessage, Protocol};
 
 /// Which of an endpoint's two policy directions a flow is judged by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -57,13 +57,26 @@ pub struct Edge {
     pub peer: Endpoint,
     /// The IP protocol.
     pub protocol: Protocol,
-    /// The destination's port after translation; nothing for protocols without ports, or when aggregated away.
+    /// The destination's port after translation; for ICMP the message, as [`IcmpMessage::from_port`] reads it. Nothing
+    /// for other protocols without ports, or when the record does not tell.
     pub port: Option<u16>,
     /// The Service by which the destination was reached, where the record named one.
     pub service: Option<ServiceRef>,
 }
 
 impl Edge {
+    /// Returns the destination's port.
+    #[must_use]
+    pub fn dest_port(&self) -> Option<u16> {
+        self.port.filter(|_| !self.protocol.is_icmp())
+    }
+
+    /// Returns the ICMP message.
+    #[must_use]
+    pub fn icmp(&self) -> Option<IcmpMessage> {
+        self.port.filter(|_| self.protocol.is_icmp()).map(IcmpMessage::from_port)
+    }
+
     /// Returns the end that opened the connection.
     #[must_use]
     pub fn source(&self) -> &Endpoint {
@@ -86,10 +99,7 @@ impl Edge {
 /// Prints `wep shop/cart* -> wep data/ledger* tcp/5432 (egress)`.
 impl fmt::Display for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {} {}", self.source(), self.dest(), self.protocol)?;
-        if let Some(port) = self.port {
-            write!(f, "/{port}")?;
-        }
-        write!(f, " ({})", self.direction)
+        let service = self.protocol.with_port(self.port);
+        write!(f, "{} -> {} {service} ({})", self.source(), self.dest(), self.direction)
     }
 }

@@ -84,7 +84,8 @@ pub struct Flow<'a> {
     pub protocol: Protocol,
     /// The source port, if the record has it.
     pub source_port: Option<u16>,
-    /// The destination port after translation: the pod's own.
+    /// The destination port after translation: the pod's own. For ICMP the message, as
+    /// [`IcmpMessage::from_port`](super::IcmpMessage::from_port) reads it.
     pub dest_port: Option<u16>,
     /// The Service by which the destination was reached, if the record names one.
     pub service: Option<ServiceView<'a>>,

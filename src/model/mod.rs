@@ -35,7 +35,7 @@ pub use endpoint::{Endpoint, EndpointKind, EndpointView, NameScope};
 pub use flow::{Counters, Flow, RecordedAction, Reporter, ServiceView, TraceText};
 pub use labels::{LabelSet, LabelsText};
 pub use name::Name;
-pub use net::{IpAddr, IpNet, Protocol, UnknownProtocol};
+pub use net::{IcmpMessage, IpAddr, IpNet, Protocol, UnknownProtocol};
 pub use stream::{MergePartitionId, Offset, PartitionId};
 pub use time::EventTime;
 pub use trace::{Action, HitOwner, PolicyHit, PolicyId, PolicyKind, RuleIndex, RuleRef, Trace};

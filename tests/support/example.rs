@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use flowstage::evaluate::{
-    self, Answer, Connection, EndOfTier, IcmpMessage, Options, Programs, Switches, Verdict,
+use flowstage::evaluate::{self, Answer, Connection, EndOfTier, Options, Programs, Switches, Verdict};
+use flowstage::model::{
+    Direction, Endpoint, EndpointKind, IcmpMessage, IpAddr, Name, NameScope, Protocol, Trace,
 };
-use flowstage::model::{Direction, Endpoint, EndpointKind, IpAddr, Name, NameScope, Protocol, Trace};
 use flowstage::policy::PolicySet;
 
 use super::manifests;

@@ -13,8 +13,8 @@ mod shrink;
 mod vocabulary;
 mod yaml;
 
-use flowstage::evaluate::{Connection, IcmpMessage};
-use flowstage::model::{Direction, Edge, Endpoint, Protocol};
+use flowstage::evaluate::Connection;
+use flowstage::model::{Direction, Edge, Endpoint, IcmpMessage, Protocol};
 use flowstage::policy::{Cluster, Policy, PolicySet, Revision, Tier};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -174,6 +174,18 @@ fn an_icmp_message_explains_what_some_message_gives() {
 }
 
 #[test]
+fn an_icmp_message_that_the_record_carries_explains_nothing() {
+    let rules = ["{action: Allow, protocol: ICMP, icmp: {type: 8}}"];
+    let check = check_of(&cart("NetworkPolicy", "cart", &rules));
+    let echo = Edge { port: Some(2048), ..edge(pod("web"), Protocol::ICMP) };
+    check_enforced(&check, &echo, "default|np:shop/cart|allow|0", Agreement::Agrees);
+    check_enforced(&check, &echo, "default|np:shop/cart|deny|-1", UNEXPLAINED);
+    let timestamp = Edge { port: Some(13 << 8), ..edge(pod("web"), Protocol::ICMP) };
+    check_enforced(&check, &timestamp, "default|np:shop/cart|allow|0", UNEXPLAINED);
+    check_enforced(&check, &timestamp, "default|np:shop/cart|deny|-1", Agreement::Agrees);
+}
+
+#[test]
 fn aggregated_pods_explain_only_what_one_of_them_gets() {
     let rules = [
         "{action: Allow, destination: {nets: [10.0.0.1/32]}}",

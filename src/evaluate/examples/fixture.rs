@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::{Answer, Connection, IcmpMessage, Judgement, Options, Programs};
+use crate::evaluate::{Answer, Connection, Judgement, Options, Programs};
 use crate::model::{
-    Action, Direction, Endpoint, EndpointKind, IpAddr, LabelSet, Name, NameScope, PolicyId, PolicyKind,
-    Protocol,
+    Action, Direction, Endpoint, EndpointKind, IcmpMessage, IpAddr, LabelSet, Name, NameScope, PolicyId,
+    PolicyKind, Protocol,
 };
 use crate::policy::{
     Cluster, DefaultAction, EntityRule, GlobalScope, NamedPort, Namespace, NamespaceMatch, NetworkSet, Order,

@@ -91,7 +91,8 @@ pub struct EdgeRecord {
     pub protocol: String,
     /// The protocol's number.
     pub protocol_number: u8,
-    /// The destination's port after translation; `null` for protocols without ports, or when aggregated away.
+    /// The destination's port after translation; for ICMP type × 256 + code. `null` for other protocols without ports,
+    /// or when the record does not tell.
     pub port: Option<u16>,
     /// The Service by which the destination was reached; `null` when none is known.
     pub service: Option<ServiceRecord>,

@@ -336,7 +336,7 @@ pub struct Packet<'a> {
     pub protocol: Protocol,
     /// The family, as the addresses tell it, or else the protocol.
     pub family: Option<Family>,
-    pub icmp: Option<flowstage::evaluate::IcmpMessage>,
+    pub icmp: Option<flowstage::model::IcmpMessage>,
 }
 
 impl<'a> Packet<'a> {

@@ -1,7 +1,8 @@
 //! Random questions: connections as records put them, complete, aggregated, or of things that are not known.
 
-use flowstage::evaluate::IcmpMessage;
-use flowstage::model::{Direction, Endpoint, EndpointKind, IpAddr, LabelSet, Name, NameScope, Protocol};
+use flowstage::model::{
+    Direction, Endpoint, EndpointKind, IcmpMessage, IpAddr, LabelSet, Name, NameScope, Protocol,
+};
 use flowstage::policy::{Cluster, HostEndpoint, Workload};
 use rand::Rng;
 use rand::seq::IndexedRandom;
