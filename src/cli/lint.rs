@@ -136,7 +136,7 @@ fn rows_of(gathered: Gathered) -> Vec<Row> {
 
 fn places(objects: &[Object]) -> BTreeMap<PolicyId, Place> {
     let mut places = BTreeMap::new();
-    for Object { item, place, warnings: _ } in objects {
+    for Object { item, place, written: _, warnings: _ } in objects {
         match item {
             Item::Policy(policy) => drop(places.insert(policy.id.clone(), place.clone())),
             Item::Tier(_)

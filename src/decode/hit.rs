@@ -83,6 +83,11 @@ pub fn parse_hit(text: &str) -> Result<RecordedHit, HitError> {
 /// # Errors
 ///
 /// When a hit cannot be read, or does not tell who made it.
+///
+/// # Names
+///
+/// The older forms carry the tier in front of the name, and it is taken off. Before a trace of such a release is compared
+/// with its policies, [`Trace::named_by`] gives every policy the name that the release tells it by.
 pub fn parse_trace(text: TraceText<'_>) -> Result<Trace, HitError> {
     let mut hits = text.0.lines().map(parse_hit).collect::<Result<Vec<_>, _>>()?;
     hits.sort_by_key(|hit| hit.position);
@@ -320,6 +325,37 @@ mod tests {
         assert_eq!(lines, ["0|security|gnp:base|pass|1", "1|default|np:shop/web|allow|2"]);
         assert_eq!(parse_trace(TraceText("")), Ok(Trace::default()));
         assert_eq!(parse_trace(TraceText("0|*|*|deny|*")), Err(HitError::Hidden));
+    }
+
+    /// Parses a trace of one hit, and prints whom 3.31 and 3.32 name by it.
+    #[track_caller]
+    fn check_named(policy: &str, v3_31: &str, v3_32: &str) {
+        let (tier, policy) = policy.split_once(' ').unwrap();
+        let trace = parse_trace(TraceText(&format!("0|{tier}|{policy}|deny|-1"))).unwrap();
+        for (version, expect) in [("3.28", v3_31), ("3.31", v3_31), ("3.32", v3_32)] {
+            let named = trace.clone().named_by(version.parse().unwrap());
+            let lines: Vec<_> = named.lines().collect();
+            assert_eq!(lines, [format!("0|{tier}|{expect}|deny|-1")], "{version}: {policy}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_named_as_its_release_tells_it_from_others() {
+        check_named("default shop/default.web", "np:shop/web", "np:shop/web");
+        check_named("default shop/default.staged:dd", "snp:shop/dd", "snp:shop/dd");
+        check_named("security security.base", "gnp:security.base", "gnp:base");
+        check_named("security shop/security.base", "np:shop/security.base", "np:shop/base");
+        check_named("security security.staged:base", "sgnp:security.base", "sgnp:base");
+        check_named("security shop/security.staged:security.base", "snp:shop/security.base", "snp:shop/base");
+        // Kinds of Kubernetes and profiles are named without a tier.
+        check_named("default shop/knp.default.web", "knp:shop/web", "knp:shop/web");
+        check_named("default shop/staged:knp.default.web", "sknp:shop/web", "sknp:shop/web");
+        check_named("adminnetworkpolicy kanp.adminnetworkpolicy.x", "kanp:x", "kanp:x");
+        check_named("__PROFILE__ __PROFILE__.kns.shop", "pro:kns.shop", "pro:kns.shop");
+        // The form of later releases and of Goldmane, whose names have the tier or have it not.
+        check_named("security gnp:base", "gnp:security.base", "gnp:base");
+        check_named("security gnp:security.base", "gnp:security.base", "gnp:security.base");
+        check_named("default np:shop/default.web", "np:shop/web", "np:shop/default.web");
     }
 
     #[test]

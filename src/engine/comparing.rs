@@ -266,12 +266,15 @@ impl Comparing {
             self.forget_edges();
         }
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        // Their names have to be those of the policies that they are compared with.
+        let version = self.programs.set().version();
+        let named = |text| read(text).unwrap_or_default().named_by(version);
         self.texts.push(Texts {
             enforced: enforced.0.into(),
             pending: pending.0.into(),
             action: *action,
-            enforced_trace: read(*enforced).unwrap_or_default(),
-            pending_trace: read(*pending).unwrap_or_default(),
+            enforced_trace: named(*enforced),
+            pending_trace: named(*pending),
         });
         self.text_bytes += self.key.len();
         self.texts_by_key.insert(self.key.as_str().into(), number);

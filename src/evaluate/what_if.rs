@@ -53,7 +53,7 @@ pub fn what_if(set: &PolicySet, candidates: &[Policy], named: &[PolicyId]) -> Po
     // A policy that was removed and added again stands in the order twice; it is taken once.
     let policies: Vec<Arc<Policy>> = order.iter().filter_map(|it| policies.remove(it)).collect();
     let (tiers, cluster) = (set.tiers().to_vec(), Arc::clone(set.cluster()));
-    PolicySet::of_shared(tiers, policies, cluster, Revision(hasher.finish()))
+    PolicySet::of_version(set.version(), tiers, policies, cluster, Revision(hasher.finish()))
 }
 
 /// Returns the kind that a staged kind becomes when it goes into force.

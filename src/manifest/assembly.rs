@@ -1,14 +1,14 @@
 //! From the objects of all files to one policy set.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::cluster_policy::{ADMIN_TIER, BASELINE_TIER};
 use super::error::{Error, Warning};
 use super::nearest::nearest;
 use super::object::{Identity, Item, Object};
 use super::revision;
-use crate::model::Name;
-use crate::policy::{Cluster, DefaultAction, Order, PolicySet, Tier};
+use crate::model::{CalicoVersion, Name};
+use crate::policy::{Cluster, Policy, PolicySet, Tier};
 
 /// A policy set, and what was found strange on the way.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,28 +25,40 @@ pub struct Assembled {
 ///
 /// Where two objects have one identity; the error names both places.
 pub fn assemble(objects: impl IntoIterator<Item = Object>) -> Result<Assembled, Vec<Error>> {
+    assemble_for(objects, CalicoVersion::NEWEST)
+}
+
+/// As [`assemble`], by the rules of the release of Calico that the objects were read for.
+///
+/// # Errors
+///
+/// As [`assemble`].
+pub fn assemble_for(
+    objects: impl IntoIterator<Item = Object>,
+    version: CalicoVersion,
+) -> Result<Assembled, Vec<Error>> {
     let mut unique: BTreeMap<Identity, Object> = BTreeMap::new();
     let mut errors = Vec::new();
     for object in objects {
         let identity = object.item.identity();
         match unique.get(&identity) {
             None => drop(unique.insert(identity, object)),
-            Some(first) => errors.push(twice(&identity, first, &object)),
+            Some(first) => errors.push(twice(&identity, first, &object, version)),
         }
     }
     if !errors.is_empty() {
         errors.sort_by(|a, b| a.place.cmp(&b.place));
         return Err(errors);
     }
-    let revision = revision::of(unique.values().map(|it| &it.item));
+    let revision = revision::of(unique.values().map(|it| &it.item), version);
     let mut warnings: Vec<Warning> = unique.values().flat_map(|it| it.warnings.iter().cloned()).collect();
-    warnings.extend(dangling(&unique));
+    warnings.extend(dangling(&unique, version));
     warnings.sort();
-    let (mut tiers, mut policies, mut cluster) = (Vec::new(), Vec::new(), Cluster::default());
+    let (mut tiers, mut policies, mut cluster) = (Vec::new(), Vec::<Arc<Policy>>::new(), Cluster::default());
     for Object { item, .. } in unique.into_values() {
         match item {
             Item::Tier(tier) => tiers.push(tier),
-            Item::Policy(policy) => policies.push(*policy),
+            Item::Policy(policy) => policies.push(Arc::from(policy)),
             Item::NetworkSet(set) => cluster.network_sets.push(set),
             Item::HostEndpoint(endpoint) => cluster.host_endpoints.push(endpoint),
             Item::Profile(profile) => cluster.profiles.push(profile),
@@ -58,46 +70,54 @@ pub fn assemble(objects: impl IntoIterator<Item = Object>) -> Result<Assembled, 
         }
     }
     // The tiers of the older admin kinds exist wherever such a policy does.
-    for tier in admin_tiers() {
+    for tier in implied_tiers(version) {
         if policies.iter().any(|it| it.tier == tier.name) && !tiers.iter().any(|it| it.name == tier.name) {
             tiers.push(tier);
         }
     }
-    Ok(Assembled { set: PolicySet::new(tiers, policies, cluster, revision), warnings })
+    let set = PolicySet::of_version(version, tiers, policies, Arc::new(cluster), revision);
+    Ok(Assembled { set, warnings })
 }
 
-fn twice(Identity { kind, namespace, name }: &Identity, first: &Object, second: &Object) -> Error {
+fn twice(
+    Identity { kind, namespace, name }: &Identity,
+    first: &Object,
+    second: &Object,
+    version: CalicoVersion,
+) -> Error {
     // The place that comes first is named as the first, whatever the order of reading.
-    let (first, second) = if first.place <= second.place {
-        (&first.place, &second.place)
+    let (first, second) = if first.place <= second.place { (first, second) } else { (second, first) };
+    let cause = if version.has_tier_in_names() && first.written != second.written {
+        format!(
+            "`{}` and `{}` are one policy in Calico {version}, which stands twice, first in {}",
+            first.written, second.written, first.place
+        )
     } else {
-        (&second.place, &first.place)
+        format!("the object stands twice, first in {}", first.place)
     };
     let object = match namespace {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
     };
     Error {
-        place: second.clone(),
+        place: second.place.clone(),
         object: Some(Name::from(object)),
         path: String::new(),
-        cause: format!("the object stands twice, first in {first}"),
+        cause,
         hint: None,
     }
 }
 
-fn admin_tiers() -> [Tier; 2] {
-    [(ADMIN_TIER, 1_000.0), (BASELINE_TIER, 10_000_000.0)].map(|(name, order)| Tier {
-        name: Name::from(name),
-        order: Order::new(order),
-        default_action: DefaultAction::Pass,
-    })
+/// The tiers that exist wherever a policy is in them: those of the older admin kinds, from the release on that brought
+/// these.
+fn implied_tiers(version: CalicoVersion) -> Vec<Tier> {
+    if version < CalicoVersion::V3_29 { Vec::new() } else { Tier::of_older_admin_kinds().into() }
 }
 
 /// Finds policies in tiers that do not exist.
-fn dangling(objects: &BTreeMap<Identity, Object>) -> Vec<Warning> {
+fn dangling(objects: &BTreeMap<Identity, Object>, version: CalicoVersion) -> Vec<Warning> {
     let mut known: BTreeSet<Name> =
-        Tier::built_in().into_iter().chain(admin_tiers()).map(|it| it.name).collect();
+        Tier::built_in_of(version).into_iter().chain(implied_tiers(version)).map(|it| it.name).collect();
     known.extend(objects.values().filter_map(|it| match &it.item {
         Item::Tier(tier) => Some(tier.name.clone()),
         Item::Policy(_)

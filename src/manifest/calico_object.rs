@@ -6,7 +6,7 @@ use super::out::{Out, OutMap};
 use super::reader::{Context, Field, Fields, shown};
 use super::rule;
 use super::values::{Bare, address, labels, names, port_number, prefix, protocol};
-use crate::model::{Direction, LabelSet, Name};
+use crate::model::{CalicoVersion, Direction, LabelSet, Name};
 use crate::policy::{DefaultAction, HostEndpoint, NamedPort, NetworkSet, Order, Profile, Tier};
 
 /// The group that is written.
@@ -35,13 +35,19 @@ pub(super) fn read_tier(cx: &mut Context, root: &mut Fields<'_>, meta: &Meta) ->
         }
         spec.finish(cx);
     }
-    if let Some(built_in) = Tier::built_in().into_iter().find(|it| it.name == tier.name && *it != tier) {
+    if let Some(built_in) = fixed_tiers(cx.version).find(|it| it.name == tier.name && *it != tier) {
         let order = built_in.order.value().unwrap_or(Tier::DEFAULT_ORDER);
         let action = default_action_name(built_in.default_action);
         let cause = format!("the tier `{}` has the order {order} and the default action {action}", tier.name);
         cx.error(at.as_ref().unwrap_or(&root.at), cause);
     }
     Some(tier)
+}
+
+/// The built-in tiers that Calico lets nobody change. It does not watch those of the older admin kinds.
+fn fixed_tiers(version: CalicoVersion) -> impl Iterator<Item = Tier> {
+    let watched = |it: &Tier| !Tier::of_older_admin_kinds().contains(it);
+    Tier::built_in_of(version).into_iter().filter(watched)
 }
 
 fn default_action_name(action: DefaultAction) -> &'static str {

@@ -54,7 +54,7 @@ pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, meta: Meta, kind: Po
     };
     spec.finish(cx);
     let mut policy = Policy {
-        id: PolicyId { kind, namespace: meta.namespace, name: meta.name },
+        id: PolicyId { kind, namespace: meta.namespace, name: cx.version.policy_name(kind, tier, meta.name) },
         tier: Name::from(tier),
         order,
         selector,

@@ -14,9 +14,9 @@ use super::out::{Out, OutMap};
 use super::port_group;
 use super::reader::{Context, Field, Fields, shown};
 use super::write::Inexpressible;
-use crate::model::{Action, Direction, IpNet, Name, PolicyId, PolicyKind};
+use crate::model::{Action, CalicoVersion, Direction, IpNet, Name, PolicyId, PolicyKind};
 use crate::policy::{
-    EntityRule, GlobalScope, NamespaceMatch, Order, Policy, Rule, RuleAction, Selector, Types,
+    EntityRule, GlobalScope, NamespaceMatch, Order, Policy, Rule, RuleAction, Selector, Tier, Types,
 };
 
 /// The tiers of `ClusterNetworkPolicy`: the word in the object, and Calico's tier.
@@ -54,9 +54,20 @@ const BASELINE: Dialect = Dialect {
     ..ADMIN
 };
 
-/// The tier of each older kind, which Calico 3.29 to 3.31 had.
-pub(super) const ADMIN_TIER: &str = "adminnetworkpolicy";
-pub(super) const BASELINE_TIER: &str = "baselineadminnetworkpolicy";
+/// Returns the first release of Calico that reads a kind. From 3.32 on Calico reads the two older kinds no more; here they
+/// are read all the same.
+pub(super) const fn since(kind: PolicyKind) -> CalicoVersion {
+    match kind {
+        PolicyKind::ClusterNetworkPolicy => CalicoVersion::V3_32,
+        PolicyKind::AdminNetworkPolicy | PolicyKind::BaselineAdminNetworkPolicy => CalicoVersion::V3_29,
+        PolicyKind::NetworkPolicy
+        | PolicyKind::GlobalNetworkPolicy
+        | PolicyKind::StagedNetworkPolicy
+        | PolicyKind::StagedGlobalNetworkPolicy
+        | PolicyKind::KubernetesNetworkPolicy
+        | PolicyKind::StagedKubernetesNetworkPolicy => CalicoVersion::OLDEST,
+    }
+}
 
 fn dialect(kind: PolicyKind) -> Dialect {
     match kind {
@@ -78,8 +89,8 @@ pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, meta: Meta, kind: Po
     let mut spec = at.map(cx)?;
     let dialect = dialect(kind);
     let tier = match kind {
-        PolicyKind::AdminNetworkPolicy => Some(ADMIN_TIER),
-        PolicyKind::BaselineAdminNetworkPolicy => Some(BASELINE_TIER),
+        PolicyKind::AdminNetworkPolicy => Some(Tier::ADMIN),
+        PolicyKind::BaselineAdminNetworkPolicy => Some(Tier::BASELINE_ADMIN),
         PolicyKind::ClusterNetworkPolicy
         | PolicyKind::NetworkPolicy
         | PolicyKind::GlobalNetworkPolicy

@@ -2,6 +2,7 @@
 
 use super::out::OutMap;
 use super::reader::{Context, Field, Fields, shown};
+use super::tier_name;
 use super::values::{check_label, is_dns_label, is_subdomain, labels};
 use crate::model::{LabelSet, Name};
 
@@ -40,6 +41,9 @@ pub(super) enum NameRule {
 
 /// The annotation in which Calico keeps the metadata of an object that it stores.
 const STORED_METADATA: &str = "projectcalico.org/metadata";
+
+/// The beginnings of names that Calico gives to policies which it makes of those of others.
+const RESERVED: [&str; 2] = ["knp.default.", "ossg.default."];
 
 /// The bound that the API sets to all annotations of an object together.
 const ANNOTATION_BYTES_MAX: usize = 256 << 10;
@@ -111,7 +115,7 @@ pub(super) fn read(cx: &mut Context, root: &mut Fields<'_>, spec: MetaSpec) -> O
     if spec.stored {
         restore(cx, &at, &mut meta, spec.name == NameRule::CalicoPolicy, root.peek("spec", "tier"));
     }
-    check_name(cx, &name_at, &meta.name, spec);
+    check_name(cx, &name_at, &meta.name, spec, root.peek("spec", "tier"));
     Some(meta)
 }
 
@@ -168,26 +172,26 @@ fn restore(cx: &mut Context, at: &Field<'_>, meta: &mut Meta, policy: bool, tier
     }
 }
 
-fn check_name(cx: &mut Context, at: &Field<'_>, name: &str, spec: MetaSpec) {
+fn check_name(cx: &mut Context, at: &Field<'_>, name: &str, spec: MetaSpec, tier: Option<&str>) {
+    let is_reserved =
+        spec.namespaced && RESERVED.iter().any(|it| name.strip_prefix(it).is_some_and(is_subdomain));
     let (good, due) = match spec.name {
         NameRule::Label => (is_dns_label(name), "at most 63 lower-case letters, digits and inner dashes"),
         NameRule::Subdomain => {
             (is_subdomain(name), "lower-case letters, digits and inner dashes, in parts joined by dots")
         }
         NameRule::CalicoPolicy => {
-            let reserved = ["knp.default.", "ossg.default."]
-                .iter()
-                .filter(|_| spec.namespaced)
-                .any(|it| name.strip_prefix(it).is_some_and(is_subdomain));
             let parts = name.split('.').count() <= 2 && name.split('.').all(is_dns_label);
             (
-                name.len() <= 253 && (parts || reserved),
+                name.len() <= 253 && (parts || is_reserved),
                 "lower-case letters, digits and inner dashes, in one part or two joined by a dot",
             )
         }
     };
     if !good {
         cx.error(at, format!("`{}` is no name for this kind; a name has {due}", shown(name)));
+    } else if spec.name == NameRule::CalicoPolicy && !is_reserved {
+        tier_name::check(cx, at, name, tier);
     }
 }
 

@@ -3,7 +3,8 @@
 //! [`read`] takes a text and gives its objects, parsed, checked and with the API's defaults applied, or everything
 //! that is wrong with it: place, object, field, cause, and the likely mend. Where Calico refuses an object it is
 //! refused here; a field or a kind that is not known is an error, never skipped. [`assemble`] makes one [`PolicySet`]
-//! of the objects of all files. [`write()`] gives a policy back as YAML that reads as the same policy.
+//! of the objects of all files. Both follow the newest Calico; [`read_for`] and [`assemble_for`] follow the release that
+//! they are given, which names policies, and knows tiers and kinds, in its own way. [`write()`] gives a policy back as YAML that reads as the same policy.
 //!
 //! ```text
 //!   text --tree--> nodes with places --reader, one file a kind--> Object ... --assemble--> PolicySet, warnings
@@ -39,6 +40,7 @@ mod label_selector;
 mod meta;
 mod port_group;
 mod rule;
+mod tier_name;
 mod values;
 // Reading and writing.
 mod assembly;
@@ -55,8 +57,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use assembly::{Assembled, assemble};
+pub use assembly::{Assembled, assemble, assemble_for};
 pub use error::{Error, Place, Warning};
 pub use object::{Item, Object, Unused};
-pub use read::read;
+pub use read::{read, read_for};
 pub use write::{Inexpressible, to_json, write, write_network_set, write_tier};

@@ -11,6 +11,9 @@ use crate::policy::{
 pub struct Object {
     /// What it is.
     pub item: Item,
+    /// Its name as the manifest has it. That of a policy may be another: a stored object keeps the name that its author
+    /// gave it in an annotation, and before Calico 3.32 two names may be one policy's.
+    pub written: Name,
     /// Where it begins.
     pub place: Place,
     /// What is hardly meant as it is written.

@@ -5,7 +5,7 @@ use super::meta::{self, MetaSpec, NameRule};
 use super::object::{Item, Object, Unused};
 use super::reader::{Context, Field, Fields, shown};
 use super::{calico_object, calico_policy, cluster_object, cluster_policy, kubernetes_policy, tree};
-use crate::model::{Name, PolicyKind};
+use crate::model::{CalicoVersion, Name, PolicyKind};
 
 const CALICO: &str = "projectcalico.org/v3";
 const STORED: &str = "crd.projectcalico.org/v1";
@@ -70,7 +70,16 @@ const KINDS: [(&str, &str, Kind); 19] = [
 ///
 /// Everything that is wrong, up to a hundred errors. Where one object is wrong, none is returned.
 pub fn read(text: &str, source_name: &str) -> Result<Vec<Object>, Vec<Error>> {
-    let mut cx = Context::new(Name::from(source_name));
+    read_for(text, source_name, CalicoVersion::NEWEST)
+}
+
+/// As [`read`], by the rules of a release of Calico: how it names policies, and which tiers and kinds it knows.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_for(text: &str, source_name: &str, version: CalicoVersion) -> Result<Vec<Object>, Vec<Error>> {
+    let mut cx = Context::new(Name::from(source_name), version);
     let mut objects = Vec::new();
     let (documents, error) = tree::parse(text);
     for node in &documents {
@@ -131,12 +140,13 @@ fn read_document(
     let Some(known) = known else {
         return unsupported(cx, kind_at.as_ref().unwrap_or(at), version, kind);
     };
+    let written = Name::from(root.peek("metadata", "name").unwrap_or_default());
     let item = read_item(cx, &mut root, known, version == STORED);
     // What the API server writes about an object is none of its author's business.
     drop(root.take("status"));
     root.finish(cx);
     if let (Some(warnings), Some(item)) = (cx.end(), item) {
-        objects.push(Object { item, place: cx.place(at.line(), at.column()), warnings });
+        objects.push(Object { item, written, place: cx.place(at.line(), at.column()), warnings });
     }
 }
 
@@ -206,6 +216,19 @@ fn read_item(cx: &mut Context, root: &mut Fields<'_>, kind: Kind, stored: bool) 
         root.accept_rest();
         return None;
     };
+    if let Kind::ClusterPolicy(kind) = kind
+        && cx.version < cluster_policy::since(kind)
+    {
+        let cause = format!(
+            "Calico {} does not read this kind, which came with {}: the policy has no say",
+            cx.version,
+            cluster_policy::since(kind)
+        );
+        cx.warn(&root.at, cause);
+        root.accept_rest();
+        let reason = "it is of a kind that came with a later Calico";
+        return Some(Item::Unused(Unused { kind: kind.as_str(), namespace: None, name: meta.name, reason }));
+    }
     let policy = |it| Item::Policy(Box::new(it));
     match kind {
         Kind::CalicoPolicy(kind) => calico_policy::read(cx, root, meta, kind).map(policy),

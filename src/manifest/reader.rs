@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::error::{Error, Place, Warning};
 use super::nearest::nearest;
 use super::tree::{Entry, Node, Style, Value};
-use crate::model::Name;
+use crate::model::{CalicoVersion, Name};
 
 /// The most errors kept of one text: enough for any author, and a bound for a text that is wrong everywhere.
 const ERRORS_MAX: usize = 100;
@@ -17,6 +17,8 @@ const ERRORS_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Context {
     source: Name,
+    /// The release of Calico whose rules hold.
+    pub(super) version: CalicoVersion,
     object: Option<Name>,
     failures: usize,
     pub(super) errors: Vec<Error>,
@@ -24,8 +26,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) const fn new(source: Name) -> Self {
-        Self { source, object: None, failures: 0, errors: Vec::new(), warnings: Vec::new() }
+    pub(super) const fn new(source: Name, version: CalicoVersion) -> Self {
+        Self { source, version, object: None, failures: 0, errors: Vec::new(), warnings: Vec::new() }
     }
 
     pub(super) fn place(&self, line: usize, column: usize) -> Place {

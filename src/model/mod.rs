@@ -20,6 +20,7 @@
     clippy::unwrap_used
 )]
 
+mod calico_version;
 mod edge;
 mod endpoint;
 mod flow;
@@ -30,6 +31,7 @@ mod stream;
 mod time;
 mod trace;
 
+pub use calico_version::{CalicoVersion, UnknownVersion};
 pub use edge::{Direction, Edge, ServiceRef};
 pub use endpoint::{Endpoint, EndpointKind, EndpointView, NameScope};
 pub use flow::{Counters, Flow, RecordedAction, Reporter, ServiceView, TraceText};

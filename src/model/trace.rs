@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::calico_version::CalicoVersion;
 use super::edge::Direction;
 use super::name::Name;
 
@@ -115,6 +116,18 @@ impl PolicyKind {
         )
     }
 
+    /// Tells whether a policy of this kind is put into a tier by its author: the four kinds that are Calico's own.
+    #[must_use]
+    pub const fn is_tiered(self) -> bool {
+        matches!(
+            self,
+            Self::NetworkPolicy
+                | Self::GlobalNetworkPolicy
+                | Self::StagedNetworkPolicy
+                | Self::StagedGlobalNetworkPolicy
+        )
+    }
+
     /// Tells whether a policy of this kind lives in a namespace.
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
@@ -201,6 +214,24 @@ pub struct PolicyHit {
 pub struct Trace(pub Vec<PolicyHit>);
 
 impl Trace {
+    /// Names every policy as a release of Calico tells it from others, whichever form the trace was written in: see
+    /// [`CalicoVersion::policy_name`].
+    ///
+    /// Of `security.block` the readers of the older forms leave `block`. In 3.31 the policy of the tier `security` that
+    /// it means is `security.block` all the same.
+    #[must_use]
+    pub fn named_by(mut self, version: CalicoVersion) -> Self {
+        for hit in &mut self.0 {
+            match &mut hit.owner {
+                HitOwner::Policy { tier, policy } => {
+                    policy.name = version.policy_name(policy.kind, tier, policy.name.clone());
+                }
+                HitOwner::Profile(_) => {}
+            }
+        }
+        self
+    }
+
     /// Returns each hit as Calico's flow logs write it: `0|default|np:shop/db-in|allow|2`.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().enumerate().map(|(position, hit)| match &hit.owner {

@@ -6,7 +6,8 @@
 //! # The semantics on one page
 //!
 //! For one endpoint and one direction, tiers are visited by order, then by name. In a tier the policies that select
-//! the endpoint and govern the direction are visited by order, then by the text `name/namespace/kind`.
+//! the endpoint and govern the direction are visited by order, then by the text `name/namespace/kind` (up to Calico 3.31
+//! by its key, [`Policy::cmp_in_tier`]).
 //!
 //! ```text
 //!   tier --> policy --> rule: Allow -> the verdict is allow

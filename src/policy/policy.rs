@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::rule::Rule;
 use super::selector::Selector;
-use crate::model::{Direction, LabelSet, Name, PolicyId};
+use crate::model::{CalicoVersion, Direction, LabelSet, Name, PolicyId, PolicyKind};
 
 /// A place in an order: a number, or none, which sorts after every number.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -134,17 +134,44 @@ impl Policy {
         }
     }
 
-    /// Compares two policies of one tier by their place in the evaluation: order, then the text
-    /// `name/namespace/kind` (Calico 3.32 and later).
+    /// Compares two policies of one tier by their place in the evaluation: order, then a text.
     ///
-    /// The text is compared as a whole, so `a-b` stands before `a`: `-` sorts before `/`.
+    /// From Calico 3.32 on the text is `name/namespace/kind`; it is compared as a whole, so `a-b` stands before `a`:
+    /// `-` sorts before `/`. Before, it is the key under which Calico keeps the policy, such as
+    /// `namespace/staged:tier.name`, and `a` stands before `a-b`.
     #[must_use]
-    pub fn cmp_in_tier(&self, other: &Self) -> Ordering {
-        self.order.cmp(&other.order).then_with(|| self.tie_break().cmp(&other.tie_break()))
+    pub fn cmp_in_tier(&self, other: &Self, version: CalicoVersion) -> Ordering {
+        let text = |it: &Self| if version.has_tier_in_names() { it.older_key() } else { it.tie_break() };
+        self.order.cmp(&other.order).then_with(|| text(self).cmp(&text(other)))
     }
 
     fn tie_break(&self) -> String {
         let namespace = self.id.namespace.as_deref().unwrap_or("");
         format!("{}/{namespace}/{}", self.id.name, self.id.kind.as_str())
+    }
+
+    /// The key of Calico up to 3.31: `[namespace/][staged:]prefix.name`, of which the prefix is the tier's, or one that
+    /// is reserved.
+    fn older_key(&self) -> String {
+        let PolicyId { kind, namespace, name } = &self.id;
+        let namespace = namespace.as_ref().map(|it| format!("{it}/")).unwrap_or_default();
+        let staged = if kind.is_staged() { "staged:" } else { "" };
+        let prefix = match kind {
+            PolicyKind::KubernetesNetworkPolicy | PolicyKind::StagedKubernetesNetworkPolicy => "knp.default",
+            PolicyKind::AdminNetworkPolicy => "kanp.adminnetworkpolicy",
+            PolicyKind::BaselineAdminNetworkPolicy => "kbanp.baselineadminnetworkpolicy",
+            PolicyKind::ClusterNetworkPolicy => "kcnp",
+            PolicyKind::NetworkPolicy
+            | PolicyKind::GlobalNetworkPolicy
+            | PolicyKind::StagedNetworkPolicy
+            | PolicyKind::StagedGlobalNetworkPolicy => &*self.tier,
+        };
+        // The name of a policy in another tier than `default` begins with it already.
+        let begins_so = name.strip_prefix(prefix).is_some_and(|it| it.starts_with('.'));
+        if kind.is_tiered() && (begins_so || name.starts_with("knp.default.") || name.starts_with("ossg.")) {
+            format!("{namespace}{staged}{name}")
+        } else {
+            format!("{namespace}{staged}{prefix}.{name}")
+        }
     }
 }

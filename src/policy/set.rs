@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::policy::Policy;
 use super::tier::Tier;
-use crate::model::Name;
+use crate::model::{CalicoVersion, Name};
 
 /// The version of a policy set: a digest of everything that was read, equal on every process that read the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,10 +35,12 @@ pub struct PolicySet {
     policies: Vec<Arc<Policy>>,
     cluster: Arc<Cluster>,
     revision: Revision,
+    version: CalicoVersion,
 }
 
 impl PolicySet {
-    /// Sorts the parts and adds the built-in tiers that are missing. Of two tiers of one name the first stays.
+    /// Sorts the parts as the newest Calico does, and adds the built-in tiers that are missing. Of two tiers of one name
+    /// the first stays.
     #[must_use]
     pub fn new(
         tiers: Vec<Tier>,
@@ -53,20 +55,39 @@ impl PolicySet {
     /// As [`PolicySet::new`], of policies and a cluster that other sets may hold too.
     #[must_use]
     pub fn of_shared(
+        tiers: Vec<Tier>,
+        policies: Vec<Arc<Policy>>,
+        cluster: Arc<Cluster>,
+        revision: Revision,
+    ) -> Self {
+        Self::of_version(CalicoVersion::NEWEST, tiers, policies, cluster, revision)
+    }
+
+    /// As [`PolicySet::of_shared`], with the built-in tiers and the order of a release of Calico. The names of the
+    /// policies must be that release's already: see [`CalicoVersion::policy_name`].
+    #[must_use]
+    pub fn of_version(
+        version: CalicoVersion,
         mut tiers: Vec<Tier>,
         mut policies: Vec<Arc<Policy>>,
         cluster: Arc<Cluster>,
         revision: Revision,
     ) -> Self {
-        tiers.extend(Tier::built_in());
+        tiers.extend(Tier::built_in_of(version));
         let mut seen = HashSet::new();
         tiers.retain(|it| seen.insert(it.name.clone()));
         tiers.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.name.cmp(&b.name)));
         let place = |tier: &Name| tiers.iter().position(|it| it.name == *tier).unwrap_or(usize::MAX);
         policies.sort_by(|a, b| {
-            (place(&a.tier), &a.tier).cmp(&(place(&b.tier), &b.tier)).then_with(|| a.cmp_in_tier(b))
+            (place(&a.tier), &a.tier).cmp(&(place(&b.tier), &b.tier)).then_with(|| a.cmp_in_tier(b, version))
         });
-        Self { tiers, policies, cluster, revision }
+        Self { tiers, policies, cluster, revision, version }
+    }
+
+    /// Returns the release of Calico by whose rules the policies are named and sorted.
+    #[must_use]
+    pub const fn version(&self) -> CalicoVersion {
+        self.version
     }
 
     /// Returns the tiers in the order of evaluation.

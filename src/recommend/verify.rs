@@ -56,7 +56,7 @@ fn with_policy(set: &PolicySet, policy: &Policy, config: &Config) -> PolicySet {
     tiers.push(config.tier_in(set));
     let others = set.policies().iter().filter(|it| it.id != policy.id).cloned();
     let policies = others.chain([Arc::new(policy.clone())]).collect();
-    PolicySet::of_shared(tiers, policies, Arc::clone(set.cluster()), set.revision())
+    PolicySet::of_version(set.version(), tiers, policies, Arc::clone(set.cluster()), set.revision())
 }
 
 /// A would-be deny that the policy causes: it is charged with it, or is to blame.

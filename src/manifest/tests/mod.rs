@@ -5,6 +5,7 @@ mod generated;
 mod hostile;
 mod round_trip;
 mod validation;
+mod versions;
 mod wild;
 
 use super::{Item, Object, assemble, read};
