@@ -337,6 +337,7 @@ fn the_configuration_is_printed_with_its_origins() {
               path: null  # default
               poll_interval: 10s  # default
               pod_networks: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, "fc00::/7"]  # default
+              calico_version: v3.33  # default
             partials:
               mode: kafka  # default
               partitions: 8  # default

@@ -235,4 +235,9 @@ fn the_defaults_are_those_of_the_stages() {
     assert_eq!(config.catalog(), None);
     let with_path = load(&file("policies: {path: p}\n")).config;
     assert_eq!(with_path.catalog().map(|it| it.path), Some("p".into()));
+    let older = load(&file("policies: {path: p, calico_version: v3.31.2}\n"));
+    assert_eq!(older.config.catalog().map(|it| it.calico_version.to_string()), Some("3.31".to_owned()));
+    // What is printed of a release that YAML would take for another number is read again.
+    let round = load(&file("policies: {calico_version: '3.30'}\n"));
+    assert_eq!(load(&file(&round.to_yaml(Origins::Hidden))).config, round.config);
 }

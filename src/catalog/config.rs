@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::model::CalicoVersion;
+
 /// Where manifests are, and how often they are looked at.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,11 +17,18 @@ pub struct Config {
     /// `stat` a file.
     #[serde(default = "poll_interval_default", deserialize_with = "duration")]
     pub poll_interval: Duration,
+    /// The release of Calico whose rules for names and tiers hold; the newest where none is written.
+    #[serde(default, deserialize_with = "calico_version")]
+    pub calico_version: CalicoVersion,
 }
 
 /// Ten seconds: a kubelet brings a changed `ConfigMap` within a minute, so more often finds nothing sooner.
 const fn poll_interval_default() -> Duration {
     Duration::from_secs(10)
+}
+
+fn calico_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CalicoVersion, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -52,6 +61,17 @@ mod tests {
             (Err(error), Err(cause)) => assert!(error.to_string().contains(cause), "{json}: {error}"),
             (found, expect) => panic!("{json}: {found:?}, not {expect:?}"),
         }
+    }
+
+    #[test]
+    fn the_newest_calico_is_meant_unless_another_is_written() {
+        let read = |json: &str| {
+            serde_json::from_str::<Config>(json).map(|it| it.calico_version).map_err(|it| it.to_string())
+        };
+        assert_eq!(read(r#"{"path": "p"}"#), Ok(CalicoVersion::NEWEST));
+        let written = read(r#"{"path": "p", "calico_version": "v3.31.2"}"#);
+        assert_eq!(written.map(|it| it.to_string()), Ok("3.31".to_owned()));
+        assert!(read(r#"{"path": "p", "calico_version": "2.6"}"#).is_err_and(|it| it.contains("no release")));
     }
 
     #[test]

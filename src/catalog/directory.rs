@@ -10,6 +10,7 @@ use super::error::Error;
 use super::gather::Gathered;
 use super::walk::{self, Stamp};
 use crate::manifest::{self, Assembled, Warning};
+use crate::model::CalicoVersion;
 use crate::policy::{PolicySet, Revision};
 
 /// A file that is younger than this when it is read may change once more without its date showing it: file systems
@@ -45,6 +46,7 @@ pub enum Polled {
 #[derive(Debug)]
 pub struct DirectoryCatalog {
     path: PathBuf,
+    version: CalicoVersion,
     /// What the files were when they were read last; nothing if that cannot be trusted to show the next change.
     stamps: Option<Vec<Stamp>>,
     /// The digest of their content.
@@ -59,7 +61,15 @@ impl DirectoryCatalog {
     /// Makes a catalog; reads nothing yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self { path: config.path.clone(), stamps: None, content: None, good: None, failure: None }
+        let Config { path, poll_interval: _, calico_version } = config;
+        Self {
+            path: path.clone(),
+            version: *calico_version,
+            stamps: None,
+            content: None,
+            good: None,
+            failure: None,
+        }
     }
 
     /// Loads the folder, whether or not it changed.
@@ -71,7 +81,7 @@ impl DirectoryCatalog {
         let read = self.read().map_err(|error| vec![error]);
         let loaded = read.and_then(|files| {
             self.content = Some(digest(&files));
-            assemble(&files)
+            assemble(&files, self.version)
         });
         match &loaded {
             Ok(loaded) => {
@@ -105,7 +115,7 @@ impl DirectoryCatalog {
             return Polled::Unchanged;
         }
         self.content = Some(content);
-        let loaded = match assemble(&files) {
+        let loaded = match assemble(&files, self.version) {
             Ok(loaded) => loaded,
             Err(errors) => return self.fail(errors),
         };
@@ -166,15 +176,15 @@ fn digest(files: &[(PathBuf, String)]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-fn assemble(files: &[(PathBuf, String)]) -> Result<Loaded, Vec<Error>> {
-    let mut gathered = Gathered::default();
+fn assemble(files: &[(PathBuf, String)], version: CalicoVersion) -> Result<Loaded, Vec<Error>> {
+    let mut gathered = Gathered::of(version);
     for (path, text) in files {
         gathered.add(text, &path.display().to_string());
     }
     if !gathered.errors.is_empty() {
         return Err(gathered.errors);
     }
-    match manifest::assemble(gathered.objects) {
+    match manifest::assemble_for(gathered.objects, version) {
         Ok(Assembled { set, warnings }) => Ok(Loaded { set, warnings, files: files.len() }),
         Err(errors) => Err(errors.into_iter().map(Error::from).collect()),
     }
@@ -216,7 +226,11 @@ mod tests {
 
     fn catalog(folder: &Path) -> DirectoryCatalog {
         let poll_interval = Duration::from_secs(1);
-        DirectoryCatalog::new(&Config { path: folder.to_owned(), poll_interval })
+        DirectoryCatalog::new(&Config {
+            path: folder.to_owned(),
+            poll_interval,
+            calico_version: CalicoVersion::NEWEST,
+        })
     }
 
     /// What a look found, in one word, or the first error with its causes.
@@ -302,6 +316,27 @@ mod tests {
         fs::write(folder.path().join("b.yaml"), policy("one")).unwrap();
         let found = look(&mut catalog(folder.path()));
         assert!(found.contains("b.yaml:1:1") && found.contains("a.yaml:1:1"), "{found}");
+    }
+
+    #[test]
+    fn two_names_of_one_policy_are_refused_by_the_release_that_knows_them_as_one() {
+        let folder = TempDir::new().unwrap();
+        for name in ["web", "default.web"] {
+            let text = policy(name).replace("tier: security", "tier: default");
+            fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+        }
+        let looked = |version: &str| {
+            let config = Config {
+                path: folder.path().to_owned(),
+                poll_interval: Duration::from_secs(1),
+                calico_version: version.parse().unwrap(),
+            };
+            look(&mut DirectoryCatalog::new(&config))
+        };
+        assert_eq!(looked("latest"), "changed: 2 policies of 2 files");
+        let found = looked("3.31");
+        let both = found.contains("/web.yaml:1:1") && found.contains("/default.web.yaml:1:1");
+        assert!(found.contains("are one policy in Calico 3.31") && both, "{found}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::walk;
 use crate::manifest::{self, Object};
+use crate::model::CalicoVersion;
 
 /// What was found in the manifests of several folders and files.
 #[derive(Debug, Default)]
@@ -16,12 +17,21 @@ pub struct Gathered {
     pub errors: Vec<Error>,
     /// The number of files.
     pub files: usize,
+    /// The release of Calico by whose rules they are read.
+    pub version: CalicoVersion,
 }
 
-/// Reads every manifest at and below `paths`. A file that is reached in two ways is read once.
+/// Reads every manifest at and below `paths`, by the rules of the newest Calico. A file that is reached in two ways is
+/// read once.
 #[must_use]
 pub fn gather(paths: &[PathBuf]) -> Gathered {
-    let mut gathered = Gathered::default();
+    gather_for(paths, CalicoVersion::NEWEST)
+}
+
+/// As [`gather`], by the rules of a release of Calico.
+#[must_use]
+pub fn gather_for(paths: &[PathBuf], version: CalicoVersion) -> Gathered {
+    let mut gathered = Gathered::of(version);
     let mut seen = HashSet::new();
     for path in paths {
         match walk::list(path) {
@@ -40,6 +50,12 @@ pub fn gather(paths: &[PathBuf]) -> Gathered {
 }
 
 impl Gathered {
+    /// Makes one that holds nothing yet and reads by the rules of a release of Calico.
+    #[must_use]
+    pub fn of(version: CalicoVersion) -> Self {
+        Self { version, ..Self::default() }
+    }
+
     fn read(&mut self, path: &Path) {
         self.files += 1;
         match walk::read(path) {
@@ -50,7 +66,7 @@ impl Gathered {
 
     /// Adds the objects of a text, or what is wrong with it.
     pub fn add(&mut self, text: &str, source_name: &str) {
-        match manifest::read(text, source_name) {
+        match manifest::read_for(text, source_name, self.version) {
             Ok(objects) => self.objects.extend(objects),
             Err(errors) => self.errors.extend(errors.into_iter().map(Error::from)),
         }
@@ -71,7 +87,7 @@ mod tests {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let paths: Vec<PathBuf> = paths.iter().map(|it| folder.path().join(it)).collect();
-        let Gathered { objects, errors, files } = gather(&paths);
+        let Gathered { objects, errors, files, version: _ } = gather(&paths);
         assert_eq!((objects.len(), errors.len(), files), expect, "{errors:?}");
     }
 

@@ -56,7 +56,7 @@ impl Cli {
             Command::Replay(args) => replay::run(&args, &globals),
             Command::Evaluate(args) => evaluate::run(&args, &globals),
             Command::Explain(args) => explain::run(&args, &globals),
-            Command::Policies(action) => lint::run(&action),
+            Command::Policies(action) => lint::run(&action, &globals),
             Command::Generate(args) => generate::run(&args, &globals),
             Command::Config(action) => configuration::run(&action, &globals),
             Command::Version => version::run(),

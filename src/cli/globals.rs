@@ -25,6 +25,9 @@ pub(super) struct Globals {
     log_format: Option<String>,
 }
 
+/// A flag of a subcommand that sets a key of the configuration: the flag, its key, its value.
+pub(super) type Flag<'a> = (&'a str, &'a str, Option<&'a str>);
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in `--set windows.width=5m`")?;
     Ok((key.trim().to_owned(), value.to_owned()))
@@ -36,8 +39,8 @@ impl Globals {
         self.load_with(&[])
     }
 
-    /// Reads the whole configuration with flags of a subcommand on top: the flag, its key, its value.
-    pub(super) fn load_with(&self, flags: &[(&str, &str, Option<&str>)]) -> Result<Loaded, Complaint> {
+    /// Reads the whole configuration with flags of a subcommand on top.
+    pub(super) fn load_with(&self, flags: &[Flag<'_>]) -> Result<Loaded, Complaint> {
         let file = match &self.config {
             None => None,
             Some(path) => {

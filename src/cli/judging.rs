@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::calico_version::VersionFlag;
 use super::complaint::Complaint;
+use super::globals::Globals;
 use super::policies;
 use super::records::tell;
 use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Verdict, what_if};
@@ -32,6 +34,8 @@ pub(super) struct Judging {
     /// Short for `--mode conformance`
     #[arg(long, conflicts_with = "mode")]
     conformance: bool,
+    #[command(flatten)]
+    version: VersionFlag,
 }
 
 /// Whose rules are followed, and what is pending.
@@ -67,10 +71,11 @@ impl Judging {
         if self.conformance { Mode::Conformance } else { self.mode }
     }
 
-    /// Reads and compiles the policies, by the configured options. Says on standard error what is hardly meant in them.
-    pub(super) fn load(&self, configured: &Options) -> Result<Rehearsal, Complaint> {
+    /// Reads and compiles the policies, as it is configured. Says on standard error what is hardly meant in them.
+    pub(super) fn load(&self, globals: &Globals) -> Result<Rehearsal, Complaint> {
+        let config = globals.load_with(&[self.version.flag()])?.config;
         let paths: Vec<PathBuf> = self.policies.iter().chain(&self.cluster).cloned().collect();
-        let assembled = policies::load_set(&paths)?;
+        let assembled = policies::load_set(&paths, config.policies.calico_version)?;
         for warning in &assembled.warnings {
             tell(&format!("warning: {warning}"));
         }
@@ -79,7 +84,7 @@ impl Judging {
             Mode::Strict | Mode::WhatIf => evaluate::Mode::Strict,
             Mode::Conformance => evaluate::Mode::Conformance,
         };
-        let options = Options { mode, ..configured.clone() };
+        let options = Options { mode, ..config.evaluation() };
         let programs = Programs::compile_with(Arc::clone(&set), options.clone());
         let candidates = (self.mode() == Mode::WhatIf).then(|| Candidates::new(set, options));
         Ok(Rehearsal { programs, candidates })

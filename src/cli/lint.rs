@@ -9,12 +9,14 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
+use super::calico_version::VersionFlag;
 use super::complaint::Exit;
+use super::globals::Globals;
 use super::policies::gather_some;
 use super::records::tell;
 use crate::catalog::{Error, Gathered};
 use crate::evaluate;
-use crate::manifest::{self, Item, Object, Place, Warning, assemble};
+use crate::manifest::{self, Item, Object, Place, Warning, assemble_for};
 use crate::model::PolicyId;
 
 /// What can be done with policies alone.
@@ -33,6 +35,8 @@ pub(super) struct Args {
     /// How the findings are written; json is one object a line
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     output: OutputFormat,
+    #[command(flatten)]
+    version: VersionFlag,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,14 +84,15 @@ struct Row {
 }
 
 /// Runs the action.
-pub(super) fn run(action: &Action) -> anyhow::Result<Exit> {
+pub(super) fn run(action: &Action, globals: &Globals) -> anyhow::Result<Exit> {
     match action {
-        Action::Lint(args) => lint(args),
+        Action::Lint(args) => lint(args, globals),
     }
 }
 
-fn lint(args: &Args) -> anyhow::Result<Exit> {
-    let gathered = gather_some(&args.paths)?;
+fn lint(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let config = globals.load_with(&[args.version.flag()])?.config;
+    let gathered = gather_some(&args.paths, config.policies.calico_version)?;
     let (files, objects) = (gathered.files, gathered.objects.len());
     let mut rows = rows_of(gathered);
     rows.sort();
@@ -114,11 +119,11 @@ fn lint(args: &Args) -> anyhow::Result<Exit> {
 
 /// Finds everything, in the files that can be read whole.
 fn rows_of(gathered: Gathered) -> Vec<Row> {
-    let Gathered { objects, errors, files: _ } = gathered;
+    let Gathered { objects, errors, files: _, version } = gathered;
     let is_whole = errors.is_empty();
     let mut rows: Vec<Row> = errors.iter().map(refused).collect();
     let places = places(&objects);
-    match assemble(objects) {
+    match assemble_for(objects, version) {
         Ok(assembled) => {
             // Where a file is refused, what another one misses may stand in it.
             let is_sure = |it: &&Warning| is_whole || it.path != "spec.tier";

@@ -6,6 +6,7 @@
 //! One file a subcommand. To add one, add its `mod` line and its variant in `commands`.
 
 mod build;
+mod calico_version;
 mod commands;
 mod complaint;
 mod completions;

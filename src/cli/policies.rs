@@ -4,37 +4,41 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::complaint::Complaint;
-use crate::catalog::{Error, Gathered, gather};
-use crate::evaluate::{Options, Programs};
+use crate::catalog::{Error, Gathered, gather_for};
+use crate::config::Config;
+use crate::evaluate::Programs;
 use crate::generate::DEMO_MANIFESTS;
-use crate::manifest::{Assembled, assemble};
+use crate::manifest::{Assembled, assemble_for};
+use crate::model::CalicoVersion;
 
 /// Refused objects that are named one by one.
 const REFUSED_MAX: usize = 20;
 
-/// Compiles the policies of a folder or file; without one, those of the demonstration, which are built in.
-pub(super) fn load(path: Option<&Path>, options: Options) -> Result<Arc<Programs>, Complaint> {
+/// Compiles the policies of a folder or file, as it is configured; without one, those of the demonstration, which are
+/// built in.
+pub(super) fn load(path: Option<&Path>, config: &Config) -> Result<Arc<Programs>, Complaint> {
+    let version = config.policies.calico_version;
     let gathered = match path {
-        Some(path) => gather_some(&[path.to_owned()])?,
+        Some(path) => gather_some(&[path.to_owned()], version)?,
         None => {
-            let mut gathered = Gathered::default();
+            let mut gathered = Gathered::of(version);
             for (name, text) in DEMO_MANIFESTS {
                 gathered.add(text, name);
             }
             gathered
         }
     };
-    Ok(Arc::new(Programs::compile_with(Arc::new(assembled(gathered)?.set), options)))
+    Ok(Arc::new(Programs::compile_with(Arc::new(assembled(gathered)?.set), config.evaluation())))
 }
 
 /// Reads the policies and cluster objects of folders and files, as one set.
-pub(super) fn load_set(paths: &[PathBuf]) -> Result<Assembled, Complaint> {
-    assembled(gather_some(paths)?)
+pub(super) fn load_set(paths: &[PathBuf], version: CalicoVersion) -> Result<Assembled, Complaint> {
+    assembled(gather_some(paths, version)?)
 }
 
 /// Reads the manifests of folders and files: at least one there must be.
-pub(super) fn gather_some(paths: &[PathBuf]) -> Result<Gathered, Complaint> {
-    let gathered = gather(paths);
+pub(super) fn gather_some(paths: &[PathBuf], version: CalicoVersion) -> Result<Gathered, Complaint> {
+    let gathered = gather_for(paths, version);
     if let Some(complaint) = gathered.errors.iter().find_map(unread) {
         return Err(complaint);
     }
@@ -61,11 +65,11 @@ fn unread(error: &Error) -> Option<Complaint> {
 }
 
 fn assembled(gathered: Gathered) -> Result<Assembled, Complaint> {
-    let Gathered { objects, errors, files: _ } = gathered;
+    let Gathered { objects, errors, files: _, version } = gathered;
     if !errors.is_empty() {
         return Err(refused(errors.iter().map(ToString::to_string)));
     }
-    assemble(objects).map_err(|errors| refused(errors.iter().map(ToString::to_string)))
+    assemble_for(objects, version).map_err(|errors| refused(errors.iter().map(ToString::to_string)))
 }
 
 fn refused(errors: impl Iterator<Item = String>) -> Complaint {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::build::build_info;
+use super::calico_version::VersionFlag;
 use super::complaint::{Complaint, Exit};
 use super::denies::{DenyRow, rows_of, write_csv, write_json, write_table};
 use super::globals::Globals;
@@ -39,6 +40,8 @@ pub(super) struct Args {
     /// End with exit code 3 when there is any of these
     #[arg(long, value_enum, value_name = "FINDING")]
     fail_on: Option<FailOn>,
+    #[command(flatten)]
+    version: VersionFlag,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,9 +58,9 @@ enum FailOn {
 
 /// Replays, writes the would-be denies to standard output and a summary to standard error.
 pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
-    let loaded = globals.load()?;
+    let loaded = globals.load_with(&[args.version.flag()])?;
     Globals::init_logging(&loaded)?;
-    let programs = policies::load(Some(&args.policies), loaded.config.evaluation())?;
+    let programs = policies::load(Some(&args.policies), &loaded.config)?;
     let consumer = FileConsumer::open(args.flows.clone(), RECORD_BYTES_MAX).map_err(|source| {
         Complaint::failure("the flows cannot be read")
             .caused_by(source)

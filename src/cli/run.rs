@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 
 use super::build::{build_info, version};
+use super::calico_version::VersionFlag;
 use super::complaint::{Complaint, Exit};
 use super::from::parse_from;
 use super::globals::Globals;
@@ -36,6 +37,8 @@ pub(super) struct Args {
     /// A folder of policies
     #[arg(long, value_name = "PATH")]
     policies: Option<String>,
+    #[command(flatten)]
+    version: VersionFlag,
 }
 
 /// Runs until a signal comes or the work cannot go on.
@@ -43,6 +46,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let loaded = globals.load_with(&[
         ("--brokers", "kafka.brokers", args.brokers.as_deref()),
         ("--policies", "policies.path", args.policies.as_deref()),
+        args.version.flag(),
     ])?;
     Globals::init_logging(&loaded)?;
     let config = &loaded.config;

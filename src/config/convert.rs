@@ -82,8 +82,12 @@ impl Config {
     /// Returns where policies come from, if from anywhere.
     #[must_use]
     pub fn catalog(&self) -> Option<catalog::Config> {
-        let Policies { path, poll_interval, pod_networks: _ } = &self.policies;
-        path.clone().map(|path| catalog::Config { path, poll_interval: *poll_interval })
+        let Policies { path, poll_interval, pod_networks: _, calico_version } = &self.policies;
+        path.clone().map(|path| catalog::Config {
+            path,
+            poll_interval: *poll_interval,
+            calico_version: *calico_version,
+        })
     }
 
     /// Returns the topics of ours that a process needs, and how they have to be.

@@ -43,6 +43,7 @@ pub(super) const KEYS: &[Key] = keys![
     policies.path,
     policies.poll_interval,
     policies.pod_networks,
+    policies.calico_version,
     partials.mode,
     partials.partitions,
     publish.flush_interval,

@@ -10,7 +10,7 @@ use super::setting::words;
 use crate::aggregate::{Limits, StoreLimits};
 use crate::decode::Format;
 use crate::evaluate::Options;
-use crate::model::IpNet;
+use crate::model::{CalicoVersion, IpNet};
 use crate::pipeline::Pace;
 use crate::telemetry::{LogFormat, LogOptions};
 
@@ -160,6 +160,8 @@ pub struct Policies {
     /// The prefixes that pods get their addresses from. A record without addresses can only be judged against a network
     /// set that lies apart from them; empty where nothing is to be supposed.
     pub pod_networks: Vec<IpNet>,
+    /// The release of Calico whose rules for names, tiers and ties hold.
+    pub calico_version: CalicoVersion,
 }
 
 impl Default for Policies {
@@ -168,6 +170,7 @@ impl Default for Policies {
             path: None,
             poll_interval: Duration::from_secs(10),
             pod_networks: Options::private_pods().pod_networks,
+            calico_version: CalicoVersion::NEWEST,
         }
     }
 }

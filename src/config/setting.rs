@@ -174,6 +174,23 @@ impl Setting for crate::model::IpNet {
     }
 }
 
+/// Shown with a `v`, so that YAML does not take it for a number: of 3.30 that would keep 3.3.
+impl Setting for crate::model::CalicoVersion {
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let text = scalar(raw)?;
+        text.parse::<Self>().map_err(|error| match format!("{text}0").parse::<Self>() {
+            Ok(meant) if matches!(text.split_once('.'), Some((_, minor)) if minor.len() == 1) => {
+                format!("{error}; in YAML, {meant} is written `v{meant}`: of a number its last 0 is lost")
+            }
+            Ok(_) | Err(_) => error.to_string(),
+        })
+    }
+
+    fn show(&self) -> Raw {
+        Raw::Scalar(format!("v{self}"))
+    }
+}
+
 /// `null` for none.
 impl<T: Setting> Setting for Option<T> {
     fn read(raw: &Raw) -> Result<Self, String> {
@@ -269,6 +286,22 @@ mod tests {
         let list = vec!["a".to_owned(), "b-*".to_owned()];
         assert_eq!(Vec::<String>::read(&list.show()), Ok(list));
         assert_eq!(Option::<String>::read(&None::<String>.show()), Ok(None));
+    }
+
+    #[test]
+    fn a_release_is_no_number() {
+        use crate::model::CalicoVersion;
+        assert_eq!(read::<CalicoVersion>("v3.30"), read("3.30"));
+        assert_eq!(read("latest"), Ok(CalicoVersion::NEWEST));
+        let error = read::<CalicoVersion>("3.3").unwrap_err();
+        assert!(
+            error.ends_with("in YAML, 3.30 is written `v3.30`: of a number its last 0 is lost"),
+            "{error}"
+        );
+        let error = read::<CalicoVersion>("3.4").unwrap_err();
+        assert!(error.contains("from 3.20 to 3.33") && !error.contains("YAML"), "{error}");
+        let old: CalicoVersion = read("3.30").unwrap();
+        assert_eq!(CalicoVersion::read(&old.show()), Ok(old));
     }
 
     #[test]

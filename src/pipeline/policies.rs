@@ -137,6 +137,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::model::CalicoVersion;
     use crate::telemetry::BuildInfo;
 
     #[test]
@@ -146,7 +147,8 @@ mod tests {
                       metadata: {name: db, namespace: shop}\nspec: {podSelector: {matchLabels: {app: db}}}\n";
         std::fs::write(folder.path().join("db.yaml"), policy).unwrap();
         let poll_interval = Duration::from_secs(1);
-        let config = catalog::Config { path: folder.path().to_owned(), poll_interval };
+        let calico_version = CalicoVersion::NEWEST;
+        let config = catalog::Config { path: folder.path().to_owned(), poll_interval, calico_version };
         let metrics = Metrics::new(&BuildInfo { version: "0", revision: "0", rustc: "0", librdkafka: "0" });
         let load = |bytes_max| {
             let mut catalog = DirectoryCatalog::new(&config);

@@ -17,6 +17,7 @@ use clap::Args as ClapArgs;
 use rdkafka::mocking::MockCluster;
 
 use super::build::{build_info, version};
+use super::calico_version::VersionFlag;
 use super::complaint::{Complaint, Exit};
 use super::globals::Globals;
 use super::policies;
@@ -58,18 +59,20 @@ pub(super) struct Args {
     /// Other policies than the demonstration's
     #[arg(long, value_name = "PATH")]
     policies: Option<PathBuf>,
+    #[command(flatten)]
+    version: VersionFlag,
 }
 
 /// Runs the demonstration, then writes what it found to standard output.
 pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
-    let loaded = globals.load_with(&[])?;
+    let loaded = globals.load_with(&[args.version.flag()])?;
     let mut log = loaded.config.log_options();
     if !globals.sets_log_level() {
         // The display is the demonstration's voice; warnings still come through.
         "warn,librdkafka=error,rdkafka=error".clone_into(&mut log.filter);
     }
     crate::telemetry::init_logging(&log)?;
-    let programs = policies::load(args.policies.as_deref(), loaded.config.evaluation())?;
+    let programs = policies::load(args.policies.as_deref(), &loaded.config)?;
     let broker = MockCluster::new(1)
         .and_then(|it| it.create_topic(&flows_topic(), PARTITIONS, 1).map(|()| it))
         .map_err(|source| Complaint::failure("the embedded broker cannot be started").caused_by(source))?;

@@ -45,7 +45,7 @@ enum OutputFormat {
 
 /// Writes one answer for each record, in their order.
 pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
-    let rehearsal = args.judging.load(&globals.load()?.config.evaluation())?;
+    let rehearsal = args.judging.load(globals)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut has_rejects = false;
     let mut each = |write: &mut dyn FnMut(FlowAnswer) -> anyhow::Result<()>| {

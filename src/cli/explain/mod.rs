@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
             )
             .into());
     }
-    let rehearsal = args.judging.load(&globals.load()?.config.evaluation())?;
+    let rehearsal = args.judging.load(globals)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut has_rejects = false;
     let mut is_found = false;

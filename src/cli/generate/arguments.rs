@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::cli::calico_version::VersionFlag;
 use crate::generate::Settings;
 use crate::model::EventTime;
 
@@ -86,6 +87,8 @@ pub(crate) struct Args {
     /// Also write what an exact reader counts of every edge, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) expected: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) version: VersionFlag,
 }
 
 impl Args {

@@ -33,9 +33,10 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let loaded = globals.load_with(&[
         ("--brokers", "kafka.brokers", args.brokers.as_deref()),
         ("--topic", "kafka.topics.flows", args.topic.as_deref()),
+        args.version.flag(),
     ])?;
     Globals::init_logging(&loaded)?;
-    let programs = policies::load(args.policies.as_deref(), loaded.config.evaluation())?;
+    let programs = policies::load(args.policies.as_deref(), &loaded.config)?;
     let settings = args.settings();
     let flows = settings.flows;
     let mut traffic = Traffic::new(settings, verdicts_of(programs))
