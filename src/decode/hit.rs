@@ -54,6 +54,9 @@ pub enum HitError {
     /// A hit of the trace does not tell who made it, so the trace is incomplete.
     #[error("the record does not tell who made a hit")]
     Hidden,
+    /// Hits of one place, so they are of several connections.
+    #[error("different policy hits of one trace have the same place")]
+    Mixed,
 }
 
 /// Parses one policy hit.
@@ -89,9 +92,29 @@ pub fn parse_hit(text: &str) -> Result<RecordedHit, HitError> {
 /// The older forms carry the tier in front of the name, and it is taken off. Before a trace of such a release is compared
 /// with its policies, [`Trace::named_by`] gives every policy the name that the release tells it by.
 pub fn parse_trace(text: TraceText<'_>) -> Result<Trace, HitError> {
+    trace_of(sorted(text)?)
+}
+
+/// As [`parse_trace`], of a record whose hits are those of one way through the policies: where they were gathered from
+/// several, there is no telling which belong together.
+///
+/// # Errors
+///
+/// As there, and when two hits have the same place.
+pub fn parse_single_trace(text: TraceText<'_>) -> Result<Trace, HitError> {
+    let hits = sorted(text)?;
+    let is_mixed = hits.iter().zip(hits.iter().skip(1)).any(|(one, next)| one.position == next.position);
+    if is_mixed { Err(HitError::Mixed) } else { trace_of(hits) }
+}
+
+fn sorted(text: TraceText<'_>) -> Result<Vec<RecordedHit>, HitError> {
     let mut hits = text.0.lines().map(parse_hit).collect::<Result<Vec<_>, _>>()?;
     hits.sort_by_key(|hit| hit.position);
     hits.dedup();
+    Ok(hits)
+}
+
+fn trace_of(hits: Vec<RecordedHit>) -> Result<Trace, HitError> {
     hits.into_iter()
         .map(|RecordedHit { position: _, owner, action, rule }| {
             Ok(PolicyHit { owner: owner.ok_or(HitError::Hidden)?, action, rule })
@@ -356,6 +379,18 @@ mod tests {
         check_named("security gnp:base", "gnp:security.base", "gnp:base");
         check_named("security gnp:security.base", "gnp:security.base", "gnp:security.base");
         check_named("default np:shop/default.web", "np:shop/web", "np:shop/default.web");
+    }
+
+    #[test]
+    fn a_single_trace_has_one_hit_at_each_place() {
+        let single = |text| parse_single_trace(TraceText(text)).map(|it| it.0.len());
+        // What was filtered out leaves a gap.
+        assert_eq!(single("2|__PROFILE__|pro:kns.a|allow|0\n0|t|gnp:a|pass|1"), Ok(2));
+        assert_eq!(single("0|t|gnp:a|allow|0\n0|t|gnp:a|allow|0"), Ok(1));
+        let mixed = "0|t|gnp:a|pass|1\n0|u|gnp:b|pass|-1\n1|__PROFILE__|pro:kns.a|allow|0";
+        assert_eq!(single(mixed), Err(HitError::Mixed));
+        assert_eq!(parse_trace(TraceText(mixed)).map(|it| it.0.len()), Ok(3));
+        assert_eq!(single("0|t|gnp:a"), Err(HitError::Parts));
     }
 
     #[test]

@@ -58,5 +58,5 @@ mod envelope;
 pub use decoder::{Decoder, Format, PathCounts};
 pub use envelope::{Envelope, EnvelopeCounts};
 pub use error::{Reason, Reject};
-pub use hit::{HitError, RecordedHit, parse_hit, parse_trace};
+pub use hit::{HitError, RecordedHit, parse_hit, parse_single_trace, parse_trace};
 pub use limits::RECORD_BYTES_MAX;
