@@ -63,6 +63,12 @@ impl<'a> Asked<'a> {
 }
 
 impl Gate {
+    /// Returns a gate of the same rule that asks for nothing.
+    pub(super) const fn opened(&self) -> Self {
+        let Self { rule, action, .. } = *self;
+        Self { peer: NO_QUESTION, ports: ANY_PORT, rule, protocol: None, action, is_whole: true }
+    }
+
     fn new(rule: &CompiledRule, place: u32, direction: Direction) -> Option<Self> {
         let RuleAction::Terminal(action) = rule.action else { return None };
         let (peer, subject) = match direction {

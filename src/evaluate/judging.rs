@@ -107,6 +107,13 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Answers what is enforced, alone.
+    pub(super) fn enforced(&self) -> Verdict {
+        let mut found = Walked::default();
+        self.run(Scope::Enforced, &mut found);
+        self.verdict(&found, self.programs.options().end_of_tier)
+    }
+
     /// Builds the judgement from what [`Case::walk_both`] found.
     pub(super) fn judgement(&self, scratch: &Scratch) -> Judgement {
         let enforced = self.verdict(&scratch.enforced, self.programs.options().end_of_tier);

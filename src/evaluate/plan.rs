@@ -31,7 +31,7 @@ pub(super) struct PlannedPolicy {
 enum Gates {
     /// So many in the plan, from this place: those of a plan lie side by side, in the order in which they are asked.
     Few { start: u32, count: u32 },
-    /// Shared with the programs.
+    /// Shared with the programs, or put in the place of theirs.
     Many(Arc<[Gate]>),
 }
 
@@ -75,6 +75,13 @@ pub(super) enum Chain {
     Untracked,
     Untranslated,
     Normal,
+}
+
+impl PlannedPolicy {
+    /// Puts other gates in the place of those of its rules.
+    pub(super) fn set_gates(&mut self, gates: Vec<Gate>) {
+        self.gates = Gates::Many(gates.into());
+    }
 }
 
 impl Plan {

@@ -7,7 +7,12 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::model::{PolicyId, PolicyKind};
+use super::change::{is_same, origins, places};
+use super::connection::Connection;
+use super::evidence::Evidence;
+use super::programs::Programs;
+use super::verdict::Verdict;
+use crate::model::{Direction, PolicyId, PolicyKind};
 use crate::policy::{Policy, PolicySet, Revision, StagedAction};
 
 /// Returns the set as it would be if candidates went into force.
@@ -54,6 +59,44 @@ pub fn what_if(set: &PolicySet, candidates: &[Policy], named: &[PolicyId]) -> Po
     let policies: Vec<Arc<Policy>> = order.iter().filter_map(|it| policies.remove(it)).collect();
     let (tiers, cluster) = (set.tiers().to_vec(), Arc::clone(set.cluster()));
     PolicySet::of_version(set.version(), tiers, policies, cluster, Revision(hasher.finish()))
+}
+
+/// What would be in force with some candidates, beside what is in force.
+#[derive(Debug)]
+pub struct Supposed {
+    programs: Programs,
+    /// For each policy its place in the set in force, if it is the same there.
+    origins: Vec<Option<u32>>,
+}
+
+impl Supposed {
+    /// Compiles [`what_if`] of the programs in force, with their options.
+    #[must_use]
+    pub fn new(in_force: &Programs, candidates: &[Policy], named: &[PolicyId]) -> Self {
+        let set = Arc::new(what_if(in_force.set(), candidates, named));
+        let (old, new) = (in_force.set().policies(), set.policies());
+        let is_kept =
+            |policy: &Arc<Policy>, origin: usize| old.get(origin).is_some_and(|it| is_same(it, policy));
+        let origins = new
+            .iter()
+            .zip(origins(&places(old, new), new.len()))
+            .map(|(policy, origin)| u32::try_from(origin.filter(|it| is_kept(policy, *it))?).ok())
+            .collect();
+        Self { programs: Programs::compile_with(set, in_force.options().clone()), origins }
+    }
+
+    /// Judges one end of a connection. Evidence is of the programs in force; it counts for the policies that no
+    /// candidate changes.
+    #[must_use]
+    pub fn enforced(
+        &self,
+        direction: Direction,
+        connection: &Connection<'_>,
+        evidence: Option<&Evidence>,
+    ) -> Verdict {
+        let origin = |place: u32| *self.origins.get(usize::try_from(place).ok()?)?;
+        self.programs.enforced_by(direction, connection, evidence, origin)
+    }
 }
 
 /// Returns the kind that a staged kind becomes when it goes into force.

@@ -20,6 +20,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 pub use shrink::shrink;
+pub use vocabulary::address;
 
 /// What a policy set is made of.
 #[derive(Clone, PartialEq, Debug)]

@@ -5,6 +5,7 @@ mod changes;
 mod divergences;
 mod doubt;
 mod edits;
+mod evidence;
 mod explained;
 pub(super) mod fixture;
 mod hosts;
