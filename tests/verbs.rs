@@ -6,6 +6,8 @@ use std::path::Path;
 use assert_cmd::Command;
 use expect_test::{Expect, expect};
 
+#[path = "verbs/what_if.rs"]
+mod what_if;
 #[path = "verbs/worlds.rs"]
 mod worlds;
 
@@ -179,13 +181,13 @@ fn answers_are_yaml_and_csv_for_other_programs() {
         &files(&flows),
         "evaluate --policies . --flows flows.jsonl -o csv",
         &expect![[r#"
-        $ flowstage evaluate --policies . --flows flows.jsonl -o csv
-        flow,direction,source,destination,port,enforced,enforced_trace,enforced_missing,pending,pending_trace,pending_missing,blame,error
-        0,ingress,net pub (192.0.2.7),wep shop/db (10.0.0.2),tcp/22,allow,0|default|np:shop/db|allow|0,,deny,0|default|snp:shop/lockdown|deny|1,,snp:shop/lockdown,
-        1,,,,,,,,,,,,a record is one JSON object; a list is written one record a value
-        ! note: flow 1 at flows.jsonl:2 cannot be read: a record is one JSON object; a list is written one record a value
-        exit code 4
-    "#]],
+            $ flowstage evaluate --policies . --flows flows.jsonl -o csv
+            flow,direction,source,destination,port,enforced,enforced_trace,enforced_missing,pending,pending_trace,pending_missing,blame,error,synthesised
+            0,ingress,net pub (192.0.2.7),wep shop/db (10.0.0.2),tcp/22,allow,0|default|np:shop/db|allow|0,,deny,0|default|snp:shop/lockdown|deny|1,,snp:shop/lockdown,,
+            1,,,,,,,,,,,,a record is one JSON object; a list is written one record a value,
+            ! note: flow 1 at flows.jsonl:2 cannot be read: a record is one JSON object; a list is written one record a value
+            exit code 4
+        "#]],
     );
 }
 
@@ -198,8 +200,8 @@ fn flows_come_from_standard_input() {
         &record(PUBLIC, 5432),
         &expect![[r#"
             $ flowstage evaluate --policies . --flows - -o csv --conformance
-            flow,direction,source,destination,port,enforced,enforced_trace,enforced_missing,pending,pending_trace,pending_missing,blame,error
-            0,ingress,net pub (192.0.2.7),wep shop/db (10.0.0.2),tcp/5432,allow,0|default|np:shop/db|allow|0,,deny,0|default|snp:shop/lockdown|deny|1,,snp:shop/lockdown,
+            flow,direction,source,destination,port,enforced,enforced_trace,enforced_missing,pending,pending_trace,pending_missing,blame,error,synthesised
+            0,ingress,net pub (192.0.2.7),wep shop/db (10.0.0.2),tcp/5432,allow,0|default|np:shop/db|allow|0,,deny,0|default|snp:shop/lockdown|deny|1,,snp:shop/lockdown,,
             exit code 0
         "#]],
     );

@@ -11,9 +11,10 @@ use super::complaint::Complaint;
 use super::globals::Globals;
 use super::policies;
 use super::records::tell;
-use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Verdict, what_if};
+use super::witness::Witness;
+use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Supposed, Verdict};
 use crate::model::{Direction, Endpoint, EndpointKind, Flow, IcmpMessage, PolicyId, Protocol};
-use crate::policy::{Policy, PolicySet, StagedAction};
+use crate::policy::{Policy, StagedAction};
 
 /// What help says of subcommands that judge.
 pub(super) const SUPPOSED: &str = "A pod whose address no record tells is supposed to be in the networks of \
@@ -45,7 +46,8 @@ pub(super) enum Mode {
     Strict,
     /// The rules of the checker that computes Calico's own pending traces
     Conformance,
-    /// The data plane's rules; staged policies replace or remove their enforced namesakes
+    /// The data plane's rules; staged policies replace or remove their enforced namesakes, and recorded traces settle
+    /// what records leave open
     WhatIf,
 }
 
@@ -56,6 +58,13 @@ pub(super) struct Answered {
     pub(super) pending: Verdict,
     /// Who would deny it; empty where nobody would.
     pub(super) blame: Vec<PolicyId>,
+}
+
+impl Answered {
+    /// Tells whether the flow is dropped today, and would pass.
+    pub(super) fn would_allow(&self) -> bool {
+        self.enforced.answer == Answer::Deny && self.pending.answer == Answer::Allow
+    }
 }
 
 /// Compiled policies that flows are judged by.
@@ -79,14 +88,13 @@ impl Judging {
         for warning in &assembled.warnings {
             tell(&format!("warning: {warning}"));
         }
-        let set = Arc::new(assembled.set);
         let mode = match self.mode() {
             Mode::Strict | Mode::WhatIf => evaluate::Mode::Strict,
             Mode::Conformance => evaluate::Mode::Conformance,
         };
         let options = Options { mode, ..config.evaluation() };
-        let programs = Programs::compile_with(Arc::clone(&set), options.clone());
-        let candidates = (self.mode() == Mode::WhatIf).then(|| Candidates::new(set, options));
+        let programs = Programs::compile_with(Arc::new(assembled.set), options);
+        let candidates = (self.mode() == Mode::WhatIf).then(|| Candidates::of(&programs));
         Ok(Rehearsal { programs, candidates })
     }
 }
@@ -97,13 +105,33 @@ impl Rehearsal {
         &self.programs
     }
 
-    /// Judges one end.
-    pub(super) fn judge(&self, direction: Direction, connection: &Connection<'_>) -> Answered {
-        let Judgement { enforced, pending, blame, .. } = self.programs.judge(direction, connection);
-        let Some(candidates) = &self.candidates else { return Answered { enforced, pending, blame } };
-        let pending = candidates.all.judge(direction, connection).enforced;
+    /// Returns what the end that wrote a record saw, where that counts: in questions of what if.
+    pub(super) fn witness(&self, flow: &Flow<'_>) -> Option<Witness> {
+        self.candidates.as_ref().and_then(|_| Witness::of(flow))
+    }
+
+    /// Judges one end. The witness, if there is one, is of the same flow.
+    pub(super) fn judge(
+        &self,
+        direction: Direction,
+        connection: &Connection<'_>,
+        witness: Option<&Witness>,
+    ) -> Answered {
+        let Some(candidates) = &self.candidates else {
+            let Judgement { enforced, pending, blame, .. } = self.programs.judge(direction, connection);
+            return Answered { enforced, pending, blame };
+        };
+        let witness = witness.filter(|it| it.direction == direction);
+        let evidence = witness.and_then(|it| it.evidence(&self.programs, connection));
+        let evidence = evidence.as_ref();
+        let enforced = self.programs.enforced(direction, connection, evidence);
+        let pending = candidates.all.enforced(direction, connection, evidence);
         let would_deny = enforced.answer == Answer::Allow && pending.answer == Answer::Deny;
-        let blame = if would_deny { candidates.blame(direction, connection) } else { Vec::new() };
+        let blame = if would_deny {
+            candidates.blame(&self.programs, |it| it.enforced(direction, connection, evidence))
+        } else {
+            Vec::new()
+        };
         Answered { enforced, pending, blame }
     }
 }
@@ -111,41 +139,35 @@ impl Rehearsal {
 /// The staged policies of a set, each taken as a candidate to go into force.
 #[derive(Debug)]
 struct Candidates {
-    set: Arc<PolicySet>,
-    options: Options,
     policies: Vec<Policy>,
     /// All of them in force.
-    all: Programs,
+    all: Supposed,
     /// Each of them alone in force, compiled when it is asked for first.
-    alone: Vec<OnceCell<Programs>>,
+    alone: Vec<OnceCell<Supposed>>,
 }
 
 impl Candidates {
-    fn new(set: Arc<PolicySet>, options: Options) -> Self {
-        let policies: Vec<Policy> = set
+    fn of(in_force: &Programs) -> Self {
+        let policies: Vec<Policy> = in_force
+            .set()
             .policies()
             .iter()
             .filter(|it| matches!(it.staged_action, Some(StagedAction::Set | StagedAction::Delete)))
             .map(|it| Policy::clone(it))
             .collect();
         let alone = policies.iter().map(|_| OnceCell::new()).collect();
-        let all = compile(&set, &policies, options.clone());
-        Self { set, options, policies, all, alone }
+        let all = Supposed::new(in_force, &policies, &[]);
+        Self { policies, all, alone }
     }
 
     /// Returns the candidates that each alone would deny; where none does, some that would together, of which none can
     /// be left out.
-    fn blame(&self, direction: Direction, connection: &Connection<'_>) -> Vec<PolicyId> {
-        let denies = |it: &Programs| it.judge(direction, connection).enforced.answer == Answer::Deny;
+    fn blame(&self, in_force: &Programs, verdict: impl Fn(&Supposed) -> Verdict) -> Vec<PolicyId> {
+        let denies = |it: &Supposed| verdict(it).answer == Answer::Deny;
+        let suppose = |some: &[Policy]| Supposed::new(in_force, some, &[]);
         let each = self.policies.iter().zip(&self.alone);
         let alone: Vec<PolicyId> = each
-            .filter(|(policy, programs)| {
-                denies(
-                    programs.get_or_init(|| {
-                        compile(&self.set, std::slice::from_ref(policy), self.options.clone())
-                    }),
-                )
-            })
+            .filter(|(policy, alone)| denies(alone.get_or_init(|| suppose(std::slice::from_ref(policy)))))
             .map(|(policy, _)| policy.id.clone())
             .collect();
         if !alone.is_empty() {
@@ -154,17 +176,12 @@ impl Candidates {
         let mut together = self.policies.clone();
         for policy in &self.policies {
             let rest: Vec<Policy> = together.iter().filter(|it| it.id != policy.id).cloned().collect();
-            if denies(&compile(&self.set, &rest, self.options.clone())) {
+            if denies(&suppose(&rest)) {
                 together = rest;
             }
         }
         together.into_iter().map(|it| it.id).collect()
     }
-}
-
-/// Compiles what would be in force with some candidates.
-fn compile(set: &PolicySet, some: &[Policy], options: Options) -> Programs {
-    Programs::compile_with(Arc::new(what_if(set, some, &[])), options)
 }
 
 /// A flow as the evaluator is asked about it, whichever end reported it.

@@ -26,6 +26,7 @@ mod replay;
 mod run;
 mod signals;
 mod version;
+mod witness;
 
 use std::io;
 use std::process::ExitCode;

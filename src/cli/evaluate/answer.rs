@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::judging::{Answered, Asked, Rehearsal};
 use crate::decode::Reject;
 use crate::evaluate::{Answer, Verdict};
-use crate::model::Direction;
+use crate::model::{Direction, Flow};
 
 /// The answer for one record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -49,6 +49,10 @@ pub(super) struct Route {
 /// The two answers for one end.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct EndAnswer {
+    /// Whether no record can be of this end: the source drops the flow today, and with the candidates in force it
+    /// would come as far as here. Only questions of what if have such ends.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) synthesised: bool,
     pub(super) enforced: VerdictAnswer,
     pub(super) pending: VerdictAnswer,
 }
@@ -68,17 +72,25 @@ pub(super) struct VerdictAnswer {
 
 impl FlowAnswer {
     /// Judges both ends.
-    pub(super) fn judged(rehearsal: &Rehearsal, flow: u64, asked: &Asked) -> Self {
+    pub(super) fn judged(rehearsal: &Rehearsal, number: u64, flow: &Flow<'_>) -> Self {
+        let asked = Asked::of(flow);
+        let witness = rehearsal.witness(flow);
         let end = |direction| {
-            asked.has_end(direction).then(|| EndAnswer::of(rehearsal.judge(direction, &asked.connection())))
+            asked
+                .has_end(direction)
+                .then(|| rehearsal.judge(direction, &asked.connection(), witness.as_ref()))
         };
+        let (egress, ingress) = (end(Direction::Egress), end(Direction::Ingress));
+        let is_of_source = witness.is_some_and(|it| it.direction == Direction::Egress);
+        let synthesised = is_of_source && egress.as_ref().is_some_and(Answered::would_allow);
         let route = Route {
             source: asked.source.to_string(),
             dest: asked.dest.to_string(),
             service: asked.service(),
         };
-        let (egress, ingress) = (end(Direction::Egress), end(Direction::Ingress));
-        Self { flow, what: What::Judged { route, egress, ingress } }
+        let egress = egress.map(EndAnswer::of);
+        let ingress = ingress.map(|it| EndAnswer { synthesised, ..EndAnswer::of(it) });
+        Self { flow: number, what: What::Judged { route, egress, ingress } }
     }
 
     /// Says why there is no answer.
@@ -87,11 +99,17 @@ impl FlowAnswer {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_false(it: &bool) -> bool {
+    !*it
+}
+
 impl EndAnswer {
     fn of(answered: Answered) -> Self {
         let Answered { enforced, pending, blame } = answered;
         let blame = blame.iter().map(ToString::to_string).collect();
         Self {
+            synthesised: false,
             enforced: VerdictAnswer::of(&enforced),
             pending: VerdictAnswer { blame, ..VerdictAnswer::of(&pending) },
         }

@@ -11,7 +11,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::complaint::Exit;
 use super::globals::Globals;
-use super::judging::{Asked, Judging, Rehearsal};
+use super::judging::{Judging, Rehearsal};
 use super::records::{RecordFormat, Wanted, each_flow};
 use crate::decode::Reject;
 use crate::model::Flow;
@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
 
 fn answer(rehearsal: &Rehearsal, number: u64, flow: Result<&Flow<'_>, &Reject>) -> FlowAnswer {
     match flow {
-        Ok(flow) => FlowAnswer::judged(rehearsal, number, &Asked::of(flow)),
+        Ok(flow) => FlowAnswer::judged(rehearsal, number, flow),
         Err(reject) => FlowAnswer::unread(number, reject),
     }
 }

@@ -44,12 +44,15 @@ fn ends<'a>(
 }
 
 fn row(flow: u64, direction: &str, route: &Route, end: &EndAnswer) -> Vec<String> {
-    let EndAnswer { enforced, pending } = end;
+    let EndAnswer { synthesised, enforced, pending } = end;
     let Route { source, dest, service } = route;
     let by = |it: &VerdictAnswer| match it.missing.is_empty() {
         true => it.trace.last().cloned().unwrap_or_default(),
         false => format!("lacks {}", it.missing.join(", ")),
     };
+    let synthesised = synthesised.then(|| "synthesised".to_owned());
+    let blame = Some(&pending.blame).filter(|it| !it.is_empty()).map(|it| format!("blame {}", it.join(", ")));
+    let notes: Vec<String> = synthesised.into_iter().chain(blame).collect();
     vec![
         flow.to_string(),
         direction.to_owned(),
@@ -60,7 +63,7 @@ fn row(flow: u64, direction: &str, route: &Route, end: &EndAnswer) -> Vec<String
         by(enforced),
         pending.verdict.to_owned(),
         by(pending),
-        if pending.blame.is_empty() { String::new() } else { format!("blame {}", pending.blame.join(", ")) },
+        notes.join("; "),
     ]
 }
 
@@ -107,6 +110,7 @@ impl<W: io::Write> Csv<W> {
             "pending_missing",
             "blame",
             "error",
+            "synthesised",
         ])?;
         Ok(Self(csv))
     }
@@ -118,7 +122,7 @@ impl<W: io::Write> Csv<W> {
             What::Unread { error } => {
                 let mut cells = vec![flow];
                 cells.resize(12, String::new());
-                cells.push(error.clone());
+                cells.extend([error.clone(), String::new()]);
                 return Ok(self.0.write_record(&cells)?);
             }
             What::Judged { route, egress, ingress } => (route, egress, ingress),
@@ -129,15 +133,18 @@ impl<W: io::Write> Csv<W> {
         };
         if egress.is_none() && ingress.is_none() {
             let mut cells = head("");
-            cells.resize(13, String::new());
+            cells.resize(14, String::new());
             self.0.write_record(&cells)?;
         }
-        for (direction, EndAnswer { enforced, pending }) in ends(egress.as_ref(), ingress.as_ref()) {
+        for (direction, EndAnswer { synthesised, enforced, pending }) in
+            ends(egress.as_ref(), ingress.as_ref())
+        {
             let mut cells = head(direction);
             for it in [enforced, pending] {
                 cells.extend([it.verdict.to_owned(), it.trace.join(" "), it.missing.join("; ")]);
             }
-            cells.extend([pending.blame.join(" "), String::new()]);
+            let synthesised = if *synthesised { "true" } else { "" };
+            cells.extend([pending.blame.join(" "), String::new(), synthesised.to_owned()]);
             self.0.write_record(&cells)?;
         }
         Ok(())

@@ -17,8 +17,13 @@ pub(super) fn write(to: &mut dyn Write, answer: &FlowAnswer) -> io::Result<()> {
 }
 
 fn write_end(to: &mut dyn Write, direction: &str, end: Option<&EndAnswer>) -> io::Result<()> {
-    let Some(EndAnswer { enforced, pending }) = end else { return writeln!(to, "  {direction}: null") };
+    let Some(EndAnswer { synthesised, enforced, pending }) = end else {
+        return writeln!(to, "  {direction}: null");
+    };
     writeln!(to, "  {direction}:")?;
+    if *synthesised {
+        writeln!(to, "    synthesised: true")?;
+    }
     write_verdict(to, "enforced", enforced)?;
     write_verdict(to, "pending", pending)
 }
