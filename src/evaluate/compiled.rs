@@ -3,11 +3,18 @@
 use std::sync::Arc;
 
 use super::gate::{Gate, gates};
-use super::plan::Chain;
 use super::question::QuestionId;
 use super::rule::CompiledRule;
 use crate::model::Direction;
 use crate::policy::Types;
+
+/// Which of a host endpoint's chains a policy stands in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Chain {
+    Untracked,
+    Untranslated,
+    Normal,
+}
 
 /// One policy, compiled.
 #[derive(Debug)]

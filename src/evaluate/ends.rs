@@ -7,10 +7,10 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
 use super::class::Class;
-use super::judge::JudgementId;
 use super::party::Owner;
 use super::plan::Plan;
 use super::programs::Programs;
+use super::verdict::JudgementId;
 use super::whereabouts::{Family, FamilySet};
 use crate::model::{Direction, Endpoint, EndpointKind, IpAddr, IpNet, LabelSet};
 

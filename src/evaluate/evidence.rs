@@ -19,11 +19,12 @@
 //!
 //! Source of when a hit is left: `felix/rules` and `felix/collector` of projectcalico/calico.
 
+use super::compiled::Chain;
 use super::connection::Connection;
 use super::gate::Gate;
 use super::judging::Case;
 use super::party::Owner;
-use super::plan::{Chain, Plan, PlannedPolicy, PlannedTier, TierEnd};
+use super::plan::{Plan, PlannedPolicy, PlannedTier, TierEnd};
 use super::programs::Programs;
 use super::recorded::ends_as;
 use super::truth::Truth;

@@ -11,16 +11,12 @@ use super::ends::{End, EndId, Ends};
 use super::judging::{self, Case, Scratch};
 use super::met::Met;
 use super::programs::Programs;
-use super::verdict::Judgement;
+use super::verdict::{Judgement, JudgementId};
 use crate::model::{Direction, Edge, Endpoint, IcmpMessage, Protocol};
 
 /// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
 /// walk for each that comes again.
 const MEMO_MAX: usize = 1_000_000;
-
-/// A judgement by its place in a [`Judge`]'s table. Valid for the judge that gave it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct JudgementId(pub u32);
 
 /// Everything that a judgement of an edge depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

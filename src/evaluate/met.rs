@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::found::{Hitter, Walked};
-use super::judge::JudgementId;
+use super::verdict::JudgementId;
 use crate::model::{Action, Direction};
 
 /// Findings as words, and the table that finds them.

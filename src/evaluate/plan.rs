@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::class::Class;
-use super::compiled::CompiledPolicy;
+use super::compiled::{Chain, CompiledPolicy};
 use super::gate::Gate;
 use super::party::Owner;
 use super::programs::Programs;
@@ -67,14 +67,6 @@ pub(super) struct Plan {
     gates: Vec<Gate>,
     /// Whether any staged policy takes part.
     pub(super) has_staged: bool,
-}
-
-/// Which of a host endpoint's chains a policy stands in.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Chain {
-    Untracked,
-    Untranslated,
-    Normal,
 }
 
 impl PlannedPolicy {

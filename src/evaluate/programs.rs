@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use super::change::{Change, is_same, origins, places};
 use super::class::{Class, classify};
-use super::compiled::{CompiledPolicy, Rules, SelectedBy};
+use super::compiled::{Chain, CompiledPolicy, Rules, SelectedBy};
 use super::compose::{policy_selector, rule_namespace};
 use super::options::{Families, Mode, Options, Switches};
 use super::party::Party;
-use super::plan::{Chain, TierEnd};
+use super::plan::TierEnd;
 use super::port_classes::PortClasses;
 use super::question::{Question, QuestionId, Questions};
 use super::roster::Roster;

@@ -208,6 +208,10 @@ pub struct StagedHit {
     pub result: StagedResult,
 }
 
+/// A judgement by its place in a [`Judge`](super::Judge)'s table. Valid for the judge that gave it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct JudgementId(pub u32);
+
 /// Everything that is said of one end of a flow under one revision.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Judgement {
