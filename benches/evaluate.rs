@@ -105,23 +105,27 @@ fn many(criterion: &mut Criterion) {
 
 /// Both evaluators on the same edges. The slow one knows neither classes nor memory.
 fn twins(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("twin of 300 policies by 70 rules");
     let set = Arc::new(set(300, 70));
     let programs = Arc::new(Programs::compile(Arc::clone(&set)));
-    let edges = edges(&set, 10_000, Subjects::Selected);
-    let (few, reference) = (&edges[..100], Reference::new(&set, Mode::Strict));
-    group.sample_size(10).throughput(Throughput::Elements(few.len() as u64));
-    group.bench_function("slow", |bench| {
-        bench.iter(|| {
-            few.iter().for_each(|it| drop(black_box(reference.judge(it.direction, &Connection::from(it)))))
+    let reference = Reference::new(&set, Mode::Strict);
+    for (name, subjects) in [("all", Subjects::All), ("selected", Subjects::Selected)] {
+        let mut group = criterion.benchmark_group(format!("twin of 300 policies by 70 rules, {name} ends"));
+        let edges = edges(&set, 10_000, subjects);
+        let few = &edges[..100];
+        group.sample_size(10).throughput(Throughput::Elements(few.len() as u64));
+        group.bench_function("slow", |bench| {
+            bench.iter(|| {
+                few.iter()
+                    .for_each(|it| drop(black_box(reference.judge(it.direction, &Connection::from(it)))))
+            });
         });
-    });
-    group.throughput(Throughput::Elements(edges.len() as u64));
-    group.bench_function("first", |bench| {
-        let all = |judge: &mut _| judge_all(judge, &edges);
-        bench.iter_batched_ref(|| warm(&programs, &edges), all, BatchSize::PerIteration);
-    });
-    group.finish();
+        group.throughput(Throughput::Elements(edges.len() as u64));
+        group.bench_function("first", |bench| {
+            let all = |judge: &mut _| judge_all(judge, &edges);
+            bench.iter_batched_ref(|| warm(&programs, &edges), all, BatchSize::PerIteration);
+        });
+        group.finish();
+    }
 }
 
 fn compiling(criterion: &mut Criterion) {

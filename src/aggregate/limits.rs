@@ -54,7 +54,7 @@ impl Settings {
         [
             // The version of fold and partials: to be raised when the same log would give other totals, or when members
             // of the old release and the new one cannot read each other's partials.
-            2,
+            3,
             millis(spec.width()),
             millis(spec.slide()),
             millis(spec.lateness()),

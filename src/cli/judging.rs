@@ -13,7 +13,7 @@ use super::policies;
 use super::records::tell;
 use super::witness::Witness;
 use crate::evaluate::{self, Answer, Connection, Judgement, Options, Programs, Supposed, Verdict};
-use crate::model::{Direction, Endpoint, EndpointKind, Flow, IcmpMessage, PolicyId, Protocol};
+use crate::model::{Direction, Endpoint, EndpointKind, Flow, PolicyId, Protocol};
 use crate::policy::{Policy, StagedAction};
 
 /// What help says of subcommands that judge.
@@ -208,14 +208,14 @@ impl Asked {
 
     /// Returns the connection.
     pub(super) fn connection(&self) -> Connection<'_> {
-        let is_icmp = self.protocol.is_icmp();
+        let (dest_port, icmp) = self.protocol.split_port(self.dest_port);
         Connection {
             source: &self.source,
             dest: &self.dest,
             protocol: self.protocol,
             source_port: self.source_port,
-            dest_port: self.dest_port.filter(|_| !is_icmp),
-            icmp: self.dest_port.filter(|_| is_icmp).map(IcmpMessage::from_port),
+            dest_port,
+            icmp,
         }
     }
 

@@ -114,9 +114,13 @@ fn policies(config: &Config, metrics: &Metrics) -> anyhow::Result<(Arc<Programs>
     let mut catalog = DirectoryCatalog::new(&catalog_config);
     let loaded = load_policies(&mut catalog, &config.evaluation(), config.policies_bytes_max(), metrics);
     let programs = loaded.map_err(|error| {
-        Complaint::failure("the policies are not sound")
-            .caused_by(error)
-            .remedy("`flowstage policies lint` lists every finding; mend the folder and start again")
+        let remedy = match error {
+            pipeline::Error::PoliciesTooLarge(_) => {
+                "raise `limits.compiled_policies_mib`, or leave out what is not of this cluster"
+            }
+            _ => "`flowstage policies lint` lists every finding; mend the folder and start again",
+        };
+        Complaint::failure("the policies cannot be used").caused_by(error).remedy(remedy)
     })?;
     Ok((programs, Some(catalog)))
 }

@@ -62,7 +62,8 @@ impl Scanner {
         Self { keys: Keys::new(), labels: Containers::of_labels(), policies: Containers::of_policies() }
     }
 
-    /// Reads a record; nothing when it is not as usual.
+    /// Reads a record; nothing when it is not as usual. Never part of its caller: the loop has use for every register.
+    #[inline(never)]
     pub(super) fn scan<'a>(&mut self, value: &'a [u8]) -> Option<Scanned<'a>> {
         let value = value.strip_suffix(b"\n").unwrap_or(value);
         if value.first() != Some(&b'{') || is_unusual(value) {

@@ -51,6 +51,11 @@ impl Judging {
         self.judge.programs()
     }
 
+    /// Returns how often, since the last call, the judge had to forget what it had met.
+    pub(super) const fn take_resets(&mut self) -> u64 {
+        self.judge.take_resets()
+    }
+
     /// Counts the edges that have a verdict under the programs in force.
     pub(super) fn count(&self, edges: &EdgeTable) -> usize {
         edges.judged_in(self.generation)

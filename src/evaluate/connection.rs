@@ -22,13 +22,8 @@ pub struct Connection<'a> {
 impl<'a> From<&'a Edge> for Connection<'a> {
     /// An edge keeps no source port: rules that ask for it cannot be judged on it.
     fn from(edge: &'a Edge) -> Self {
-        Self {
-            source: edge.source(),
-            dest: edge.dest(),
-            protocol: edge.protocol,
-            source_port: None,
-            dest_port: edge.dest_port(),
-            icmp: edge.icmp(),
-        }
+        let (dest_port, icmp) = edge.protocol.split_port(edge.port);
+        let (source, dest) = (edge.source(), edge.dest());
+        Self { source, dest, protocol: edge.protocol, source_port: None, dest_port, icmp }
     }
 }

@@ -12,7 +12,7 @@ use super::judging::{self, Case, Scratch};
 use super::met::Met;
 use super::programs::Programs;
 use super::verdict::{Judgement, JudgementId};
-use crate::model::{Direction, Edge, Endpoint, IcmpMessage, Protocol};
+use crate::model::{Direction, Edge, Endpoint, Protocol};
 
 /// Answers by class beyond this many are forgotten all at once: a million, some thirty megabytes. Forgetting costs a
 /// walk for each that comes again.
@@ -56,6 +56,7 @@ pub struct Judge {
     met: Met,
     memo: HashMap<Key, JudgementId, FixedState>,
     ends: Ends,
+    resets: u64,
     scratch: Scratch,
 }
 
@@ -71,6 +72,7 @@ impl Judge {
             met: Met::default(),
             memo: HashMap::default(),
             ends: Ends::new(),
+            resets: 0,
             scratch: Scratch::default(),
         }
     }
@@ -105,13 +107,15 @@ impl Judge {
         if self.ends.is_full() {
             // Judgements stay: edges remember their ids.
             self.ends.forget();
+            self.resets += 1;
             self.memo.clear();
             self.met = Met::default();
         }
         self.ends.id(&self.programs, endpoint)
     }
 
-    /// Judges an edge between ends that were met; `port` is that of [`Edge::port`]. Nothing where they were forgotten since; then they must be met again.
+    /// Judges an edge between ends that were met; `port` is that of [`Edge::port`]. Nothing where they were forgotten
+    /// since; then they must be met again.
     #[must_use]
     pub fn judge_between(
         &mut self,
@@ -125,21 +129,17 @@ impl Judge {
         if let Some(id) = self.ends.settled(ends.0, direction) {
             return Some(id);
         }
-        let is_icmp = protocol.is_icmp();
-        // Messages are not told apart by class: there are few.
-        let port_class =
-            if is_icmp { port.map_or(0, |it| u32::from(it) + 1) } else { self.programs.port_class(port) };
+        let (dest_port, icmp) = protocol.split_port(port);
+        let port_class = match icmp {
+            // Messages are not told apart by class: there are few.
+            Some(_) => port.map_or(0, |it| u32::from(it) + 1),
+            None => self.programs.port_class(dest_port),
+        };
         let key = Key { subject: subject.place, peer: peer.place, port_class, protocol, direction };
         if let Some(id) = self.memo.get(&key) {
             return Some(*id);
         }
-        let service = judging::Service {
-            direction,
-            protocol,
-            source_port: None,
-            dest_port: port.filter(|_| !is_icmp),
-            icmp: port.filter(|_| is_icmp).map(IcmpMessage::from_port),
-        };
+        let service = judging::Service { direction, protocol, source_port: None, dest_port, icmp };
         let (id, is_settled) = self.judge_anew(ends, service)?;
         if is_settled {
             self.ends.settle(ends.0, direction, id);
@@ -197,6 +197,7 @@ impl Judge {
         // Ids of ends that were given are void from now on.
         old.ends.forget();
         self.ends = old.ends;
+        self.resets = old.resets;
         // The index holds every judgement a second time.
         drop(old.known);
         for (judgement, id) in old.judgements.into_iter().zip((0_u32..).map(JudgementId)) {
@@ -247,6 +248,11 @@ impl Judge {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns how often, since the last call, what was met was forgotten because it took too much memory.
+    pub const fn take_resets(&mut self) -> u64 {
+        std::mem::replace(&mut self.resets, 0)
     }
 
     /// Returns how many classes of ends were met.

@@ -70,13 +70,6 @@ impl Programs {
         let asked_at_most = self.asked.saturating_mul(2).saturating_add(1_024);
         let before = (self.questions.len() <= asked_at_most).then_some(self);
         let programs = Self::build(&set, self.options.clone(), before);
-        if let Some(checkers) = self.checkers.get()
-            && checkers.len() == checker_switches(&set).count()
-        {
-            let next = checkers.iter().map(|it| Arc::new(it.recompile(Arc::clone(&set)).0));
-            // The cell of new programs is empty, so nothing is refused.
-            let _set = programs.checkers.set(next.collect());
-        }
         let change = Change::between(self, &programs);
         (programs, change)
     }
@@ -235,17 +228,31 @@ impl Programs {
         self.checkers().first()
     }
 
+    /// Compiles the set by the rules of Calico's checker now, and takes over from `before` what is the same. Without it
+    /// whoever asks first does it, from nothing.
+    pub fn prepare_checker(&self, before: Option<&Self>) {
+        let known = before.and_then(|it| it.checkers.get());
+        let known = known.filter(|it| it.len() == checker_switches(&self.set).count());
+        let next = |it: &Arc<Self>| Arc::new(it.recompile(Arc::clone(&self.set)).0);
+        self.checkers.get_or_init(|| match known {
+            Some(known) => known.iter().map(next).collect(),
+            None => self.compile_checkers(),
+        });
+    }
+
     /// Returns the set by the rules of Calico's checker: as the list of divergences has them, and, where the cluster
     /// has network sets that make a difference, with the defect of one release in them.
     pub(super) fn checkers(&self) -> &[Arc<Self>] {
-        self.checkers.get_or_init(|| {
-            let variants = checker_switches(&self.set).map(|switches| {
-                let options =
-                    Options { mode: Mode::Conformance, switches: Some(switches), ..self.options.clone() };
-                Arc::new(Self::compile_with(Arc::clone(&self.set), options))
-            });
-            variants.collect()
-        })
+        self.checkers.get_or_init(|| self.compile_checkers())
+    }
+
+    fn compile_checkers(&self) -> Vec<Arc<Self>> {
+        let variants = checker_switches(&self.set).map(|switches| {
+            let options =
+                Options { mode: Mode::Conformance, switches: Some(switches), ..self.options.clone() };
+            Arc::new(Self::compile_with(Arc::clone(&self.set), options))
+        });
+        variants.collect()
     }
 
     pub(super) const fn switches(&self) -> Switches {

@@ -65,16 +65,10 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Returns the destination's port.
-    #[must_use]
-    pub fn dest_port(&self) -> Option<u16> {
-        self.port.filter(|_| !self.protocol.is_icmp())
-    }
-
     /// Returns the ICMP message.
     #[must_use]
     pub fn icmp(&self) -> Option<IcmpMessage> {
-        self.port.filter(|_| self.protocol.is_icmp()).map(IcmpMessage::from_port)
+        self.protocol.split_port(self.port).1
     }
 
     /// Returns the end that opened the connection.

@@ -36,6 +36,13 @@ impl Protocol {
         matches!(self, Self::ICMP | Self::ICMPV6)
     }
 
+    /// Tells apart what stands in the place of a destination port: the port, or the message of ICMP (see
+    /// [`IcmpMessage::from_port`]).
+    #[must_use]
+    pub fn split_port(self, port: Option<u16>) -> (Option<u16>, Option<IcmpMessage>) {
+        if self.is_icmp() { (None, port.map(IcmpMessage::from_port)) } else { (port, None) }
+    }
+
     /// Returns protocol and port as people write them, or the message where the port stands for one (see
     /// [`IcmpMessage::from_port`]): `tcp/5432`, `icmp type 8 code 0`, `sctp`.
     #[must_use]

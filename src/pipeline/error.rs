@@ -30,6 +30,9 @@ pub enum Error {
     /// The policies cannot be loaded at start.
     #[error("policies cannot be loaded")]
     Policies(#[source] BoxError),
+    /// The policies take too much memory at start.
+    #[error(transparent)]
+    PoliciesTooLarge(#[from] super::policies::TooLarge),
     /// A listener cannot be opened, or the system refuses a thread.
     #[error("cannot start {what}")]
     Start {

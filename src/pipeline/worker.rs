@@ -209,6 +209,7 @@ impl Worker {
         let seconds = seconds(*newest);
         engine.drain_tally(|judgement, tallied| loaded.count(judgement, tallied, seconds));
         engine.drain_compared(|compared, flows| comparisons.add(compared, flows));
+        self.shared.metrics.judge_resets.add(engine.take_judge_resets());
     }
 
     /// Tells the engine which partitions have nothing new to say.

@@ -51,7 +51,7 @@ families! {
     policies_reload_timestamp: Gauge = "flowstage_policies_last_reload_success_timestamp_seconds" [] <= 1,
         "When the policies were last accepted, as Unix time.";
     policies_compiled: Gauge = "flowstage_policies_compiled_bytes" [] <= 1,
-        "Estimated memory of the compiled policies, with the form that Calico's traces are compared with.";
+        "Estimated memory of the compiled policies in force, with the form that Calico's traces are compared with.";
 
     kafka_records_consumed: Counters<1> = "flowstage_kafka_records_consumed_total" ["topic"] <= 16,
         "Records read from Kafka, before decoding.";
@@ -126,6 +126,8 @@ families! {
         "Flows of which a recorded trace is another than ours, by cause; one that is unexplained is an error somewhere.";
     replay_compared: Counters<1> = "flowstage_replay_compared_flows_total" ["result"] <= 4,
         "Flows whose recorded traces were compared with ours, by result.";
+    judge_resets: Counter = "flowstage_judge_resets_total" [] <= 1,
+        "Times that a worker forgot the classes of the ends it had judged, because they took too much memory.";
     policy_loads: Counters<2> = "flowstage_policy_loads_total" ["source", "outcome"] <= 12,
         "Times that policies were read, by source and outcome.";
 
