@@ -73,6 +73,51 @@ fn generated_records_carry_the_traces_of_the_policies_that_they_were_made_for() 
 }
 
 #[test]
+fn records_that_cannot_be_read_end_the_rehearsal_with_a_code_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let flows = folder.path().join("flows.json");
+    std::fs::write(&flows, "no record\n").unwrap();
+    let output = flowstage()
+        .args([
+            "replay",
+            "--fail-on",
+            "would-deny",
+            "--log-level",
+            "error",
+            "--policies",
+            "config/demo/policies",
+        ])
+        .arg("--flows")
+        .arg(&flows)
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("0 flows judged on 0 edges; 1 rejected"), "{err}");
+    assert_eq!(output.status.code(), Some(4), "a gate must not pass on what it could not read");
+}
+
+#[test]
+fn who_reads_no_further_still_learns_that_there_are_findings() {
+    let home = scenario("service-port");
+    for format in ["table", "json", "csv"] {
+        let mut child = flowstage()
+            .args(["replay", "--fail-on", "would-deny", "-o", format, "--policies"])
+            .arg(home.join("policies.yaml"))
+            .arg("--flows")
+            .arg(home.join("flows.json"))
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{format}: {err}");
+        assert!(err.contains("would be denied") && !err.contains("error:"), "{format}: {err}");
+    }
+}
+
+#[test]
 fn a_broken_policy_is_named_with_its_place() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("broken.yaml");

@@ -82,10 +82,26 @@ impl StdError for Complaint {
 
 /// Tells whether a failure is only that nobody reads standard output any more.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|it| it.downcast_ref::<io::Error>())
-        .any(|it| it.kind() == io::ErrorKind::BrokenPipe)
+    error.chain().any(is_closed)
+}
+
+/// Passes over a failure that is only that nobody reads standard output any more.
+pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if is_closed(&error) => Ok(()),
+        it => it,
+    }
+}
+
+/// Tells whether the other end of a pipe is closed; also where the error stands inside of another one.
+fn is_closed(error: &(dyn StdError + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let is_it = error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe);
+    is_it
+        || inner.is_some_and(|it| is_closed(it))
+        || error.downcast_ref::<csv::Error>().is_some_and(
+            |it| matches!(it.kind(), csv::ErrorKind::Io(it) if it.kind() == io::ErrorKind::BrokenPipe),
+        )
 }
 
 /// Writes what went wrong, why, and what to try; returns the exit code.

@@ -9,12 +9,12 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::build::build_info;
 use super::calico_version::VersionFlag;
-use super::complaint::{Complaint, Exit};
+use super::complaint::{Complaint, Exit, unless_closed};
 use super::denies::{DenyRow, rows_of, write_csv, write_json, write_table};
 use super::globals::Globals;
 use super::policies;
 use super::records::RecordFormat;
-use crate::aggregate::{Limits, Settings, Spec, StoreLimits};
+use crate::aggregate::{Ledger, Limits, Settings, Spec, StoreLimits};
 use crate::decode::{Format, RECORD_BYTES_MAX};
 use crate::evaluate::Programs;
 use crate::ingest::{Consumer, FileConsumer};
@@ -68,18 +68,25 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     })?;
     let (results, shared) = replay(programs, args.format.into(), Box::new(consumer))?;
     let rows = rows_of(&results);
+    // Who reads no further still wants to know what was found.
+    unless_closed(write_rows(args.output, &rows))?;
+    let ledger = shared.partitions().values().next().map(|it| it.frontier.ledger).unwrap_or_default();
+    summarize(&mut io::stderr().lock(), &ledger, &shared, &results, &rows)?;
+    Ok(match args.fail_on {
+        Some(FailOn::WouldDeny) if !rows.is_empty() => Exit::Findings,
+        Some(FailOn::WouldDeny) | None if ledger.rejected > 0 => Exit::Partial,
+        Some(FailOn::WouldDeny) | None => Exit::Fine,
+    })
+}
+
+fn write_rows(output: OutputFormat, rows: &[DenyRow]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match args.output {
-        OutputFormat::Table => write_table(&mut out, &rows)?,
-        OutputFormat::Json => write_json(&mut out, &rows)?,
-        OutputFormat::Csv => write_csv(&mut out, &rows)?,
+    match output {
+        OutputFormat::Table => write_table(&mut out, rows)?,
+        OutputFormat::Json => write_json(&mut out, rows)?,
+        OutputFormat::Csv => write_csv(&mut out, rows)?,
     }
-    out.flush()?;
-    summarize(&mut io::stderr().lock(), &shared, &results, &rows)?;
-    match args.fail_on {
-        Some(FailOn::WouldDeny) if !rows.is_empty() => Ok(Exit::Findings),
-        Some(FailOn::WouldDeny) | None => Ok(Exit::Fine),
-    }
+    out.flush()
 }
 
 /// Runs one worker over the input, through the same stages as a member of a group.
@@ -119,8 +126,13 @@ fn replay(
     Ok((pipeline.join()?, shared))
 }
 
-fn summarize(to: &mut dyn Write, shared: &Shared, results: &Results, rows: &[DenyRow]) -> io::Result<()> {
-    let ledger = shared.partitions().values().next().map(|it| it.frontier.ledger).unwrap_or_default();
+fn summarize(
+    to: &mut dyn Write,
+    ledger: &Ledger,
+    shared: &Shared,
+    results: &Results,
+    rows: &[DenyRow],
+) -> io::Result<()> {
     let denied: u64 = rows.iter().map(|it| it.totals.flows).sum();
     let undetermined: u64 = results
         .edges()

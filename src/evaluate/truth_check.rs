@@ -110,9 +110,8 @@ impl TruthCheck {
         let era = self.current(recorded)?;
         if recorded.enforced.0.is_empty() {
             return match is_action(verdict.answer, recorded.action) {
-                Some(true) => Some(Agreement::Agrees),
+                Some(true) | None => Some(Agreement::NotRecorded),
                 Some(false) => None,
-                None => Some(Agreement::NotRecorded),
             };
         }
         let sameness = Sameness::of_enforced(era.programs.options().end_of_tier);
@@ -147,7 +146,8 @@ impl TruthCheck {
         self.eras.last().filter(|it| it.since <= recorded.start)
     }
 
-    /// Compares the trace of what was enforced. Where the record has none, what was done is compared alone.
+    /// Compares the trace of what was enforced. Where the record has none, what was done is compared alone: it may
+    /// differ, but not agree, as many traces end in one action.
     #[must_use]
     pub fn enforced(&self, recorded: &Recorded<'_>) -> Agreement {
         let Some(era) = self.eras.get(self.era_at(recorded.start)) else { return Agreement::NotRecorded };
@@ -205,8 +205,7 @@ impl TruthCheck {
         let connection = recorded.edge.into();
         let verdict = programs.verdict(Which::Enforced, recorded.edge.direction, &connection);
         match is_action(verdict.answer, recorded.action) {
-            Some(true) => Agreement::Agrees,
-            None => Agreement::NotRecorded,
+            Some(true) | None => Agreement::NotRecorded,
             Some(false) => {
                 let is_one = |place: usize| {
                     let found = self

@@ -287,13 +287,34 @@ impl Consumer for KafkaConsumer {
                 mem::forget(Arc::clone(&self.consumer));
             }
         }
-        committed.map_err(|source| Error::Kafka {
-            context:
-                "the last offsets could not be committed; what they cover is read again at the next start"
-                    .to_owned(),
-            source: Some(source),
-        })
+        match committed {
+            Ok(()) => Ok(()),
+            // Whoever leaves while the partitions move has nothing to commit to: the next owner begins at the last
+            // commit, and reads again what is behind it.
+            Err(error) if is_rebalancing(&error) => {
+                warn!(%error, "the last offsets were not committed, as the group is rebalancing");
+                Ok(())
+            }
+            Err(source) => Err(Error::Kafka {
+                context:
+                    "the last offsets could not be committed; what they cover is read again at the next start"
+                        .to_owned(),
+                source: Some(source),
+            }),
+        }
     }
+}
+
+/// Tells whether a commit was refused because the group's members or partitions are changing.
+fn is_rebalancing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::RebalanceInProgress
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId
+        )
+    )
 }
 
 /// Hands the records of a batch to `visit` and notes how far each partition is.

@@ -94,7 +94,8 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let traffic = Traffic::start(&brokers, &flows_topic(), programs, args.seed, args.rate)?;
     let mut display = Display::new(args.seconds, &listeners);
     let began = Instant::now();
-    let ends = args.seconds.map(|it| began + Duration::from_secs(it));
+    // More seconds than a clock can count are without end.
+    let ends = args.seconds.and_then(|it| began.checked_add(Duration::from_secs(it)));
     let mut stopped = false;
     while !shared.is_ending() && !pipeline.has_ended() && ends.is_none_or(|it| Instant::now() < it) {
         if !stopped && ends.is_some_and(|it| Instant::now() + SETTLE >= it) {

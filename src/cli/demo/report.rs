@@ -48,6 +48,7 @@ fn write_policies(
                 "  WRONG  {name}: would deny {flows} of {} flows, on {edges} edges",
                 totals.evaluated
             )?,
+            None if totals.evaluated == 0 => writeln!(to, "  unseen {name}: no flow of what it selects")?,
             None => writeln!(to, "  ok     {name}: {} flows, none would be denied", totals.evaluated)?,
         }
     }
