@@ -21,16 +21,10 @@ pub struct Gathered {
     pub version: CalicoVersion,
 }
 
-/// Reads every manifest at and below `paths`, by the rules of the newest Calico. A file that is reached in two ways is
-/// read once.
+/// Reads every manifest at and below `paths`, by the rules of a release of Calico. A file that is reached in two ways
+/// is read once.
 #[must_use]
-pub fn gather(paths: &[PathBuf]) -> Gathered {
-    gather_for(paths, CalicoVersion::NEWEST)
-}
-
-/// As [`gather`], by the rules of a release of Calico.
-#[must_use]
-pub fn gather_for(paths: &[PathBuf], version: CalicoVersion) -> Gathered {
+pub fn gather(paths: &[PathBuf], version: CalicoVersion) -> Gathered {
     let mut gathered = Gathered::of(version);
     let mut seen = HashSet::new();
     for path in paths {
@@ -87,7 +81,7 @@ mod tests {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let paths: Vec<PathBuf> = paths.iter().map(|it| folder.path().join(it)).collect();
-        let Gathered { objects, errors, files, version: _ } = gather(&paths);
+        let Gathered { objects, errors, files, version: _ } = gather(&paths, CalicoVersion::NEWEST);
         assert_eq!((objects.len(), errors.len(), files), expect, "{errors:?}");
     }
 

@@ -23,4 +23,4 @@ mod walk;
 pub use config::Config;
 pub use directory::{DirectoryCatalog, Loaded, Polled};
 pub use error::Error;
-pub use gather::{Gathered, gather, gather_for};
+pub use gather::{Gathered, gather};

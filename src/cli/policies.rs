@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::complaint::Complaint;
-use crate::catalog::{Error, Gathered, gather_for};
+use crate::catalog::{Error, Gathered, gather};
 use crate::config::Config;
 use crate::evaluate::Programs;
 use crate::generate::DEMO_MANIFESTS;
@@ -38,7 +38,7 @@ pub(super) fn load_set(paths: &[PathBuf], version: CalicoVersion) -> Result<Asse
 
 /// Reads the manifests of folders and files: at least one there must be.
 pub(super) fn gather_some(paths: &[PathBuf], version: CalicoVersion) -> Result<Gathered, Complaint> {
-    let gathered = gather_for(paths, version);
+    let gathered = gather(paths, version);
     if let Some(complaint) = gathered.errors.iter().find_map(unread) {
         return Err(complaint);
     }

@@ -168,6 +168,7 @@ impl Default for Policies {
     fn default() -> Self {
         Self {
             path: None,
+            // A kubelet brings a changed `ConfigMap` within a minute, so more often finds nothing sooner.
             poll_interval: Duration::from_secs(10),
             pod_networks: Options::private_pods().pod_networks,
             calico_version: CalicoVersion::NEWEST,

@@ -109,9 +109,18 @@ impl<'a> Case<'a> {
 
     /// Answers what is enforced, alone.
     pub(super) fn enforced(&self) -> Verdict {
+        self.answer(Scope::Enforced, self.programs.options().end_of_tier)
+    }
+
+    /// Answers what is pending, alone.
+    fn pending(&self) -> Verdict {
+        self.answer(if self.has_pending() { Scope::Pending } else { Scope::Enforced }, EndOfTier::First)
+    }
+
+    fn answer(&self, scope: Scope<'_>, end_of_tier: EndOfTier) -> Verdict {
         let mut found = Walked::default();
-        self.run(Scope::Enforced, &mut found);
-        self.verdict(&found, self.programs.options().end_of_tier)
+        self.run(scope, &mut found);
+        self.verdict(&found, end_of_tier)
     }
 
     /// Builds the judgement from what [`Case::walk_both`] found.
@@ -289,22 +298,9 @@ impl Programs {
 
     /// Answers one of the two questions alone.
     pub(super) fn verdict(&self, which: Which, direction: Direction, connection: &Connection<'_>) -> Verdict {
-        self.with_case(direction, connection, |case| {
-            let mut found = Walked::default();
-            match which {
-                Which::Pending if case.has_pending() => {
-                    case.run(Scope::Pending, &mut found);
-                    case.verdict(&found, EndOfTier::First)
-                }
-                Which::Pending | Which::Enforced => {
-                    case.run(Scope::Enforced, &mut found);
-                    let end_of_tier = match which {
-                        Which::Enforced => self.options().end_of_tier,
-                        Which::Pending => EndOfTier::First,
-                    };
-                    case.verdict(&found, end_of_tier)
-                }
-            }
+        self.with_case(direction, connection, |case| match which {
+            Which::Enforced => case.enforced(),
+            Which::Pending => case.pending(),
         })
     }
 

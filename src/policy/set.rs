@@ -49,22 +49,12 @@ impl PolicySet {
         revision: Revision,
     ) -> Self {
         let policies = policies.into_iter().map(Arc::new).collect();
-        Self::of_shared(tiers, policies, cluster.into(), revision)
+        Self::of_version(CalicoVersion::NEWEST, tiers, policies, cluster.into(), revision)
     }
 
-    /// As [`PolicySet::new`], of policies and a cluster that other sets may hold too.
-    #[must_use]
-    pub fn of_shared(
-        tiers: Vec<Tier>,
-        policies: Vec<Arc<Policy>>,
-        cluster: Arc<Cluster>,
-        revision: Revision,
-    ) -> Self {
-        Self::of_version(CalicoVersion::NEWEST, tiers, policies, cluster, revision)
-    }
-
-    /// As [`PolicySet::of_shared`], with the built-in tiers and the order of a release of Calico. The names of the
-    /// policies must be that release's already: see [`CalicoVersion::policy_name`].
+    /// As [`PolicySet::new`], with the built-in tiers and the order of a release of Calico, of policies and a cluster
+    /// that other sets may hold too. The names of the policies must be that release's already: see
+    /// [`CalicoVersion::policy_name`].
     #[must_use]
     pub fn of_version(
         version: CalicoVersion,

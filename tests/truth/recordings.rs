@@ -14,10 +14,11 @@ use std::time::Duration;
 use flowstage::aggregate::Observation;
 use flowstage::catalog::gather;
 use flowstage::decode::{Decoder, Format, parse_trace};
-use flowstage::evaluate::{Agreement, Cause, EndOfTier, Options, Programs, Recorded, TruthCheck};
+use flowstage::evaluate::{Agreement, Cause, Connection, EndOfTier, Options, Programs, Recorded, TruthCheck};
 use flowstage::manifest::assemble;
 use flowstage::model::{
-    Action, Direction, Edge, EventTime, HitOwner, PolicyId, PolicyKind, RecordedAction, RuleIndex, Trace,
+    Action, CalicoVersion, Direction, Edge, EventTime, HitOwner, PolicyId, PolicyKind, RecordedAction,
+    RuleIndex, Trace,
 };
 use flowstage::policy::{Policy, PolicySet, Revision, RuleAction};
 
@@ -44,7 +45,7 @@ pub(crate) fn recording(run: &str) -> Option<PathBuf> {
 
 /// Reads the cluster's objects as they were printed. Kinds that are no policy are passed over.
 fn set(home: &Path, state: &str) -> PolicySet {
-    let gathered = gather(&[home.join("cluster").join(state)]);
+    let gathered = gather(&[home.join("cluster").join(state)], CalicoVersion::NEWEST);
     let odd = gathered.errors.iter().map(ToString::to_string).find(|it| !it.contains("is not supported"));
     assert_eq!(odd, None);
     assemble(gathered.objects).unwrap().set
@@ -61,7 +62,7 @@ fn change(home: &Path, words: &str) -> EventTime {
 /// A set with the policies of one and the cluster of another.
 fn with_policies(policies: impl IntoIterator<Item = Arc<Policy>>, set: &PolicySet) -> PolicySet {
     let policies = policies.into_iter().collect();
-    PolicySet::of_shared(set.tiers().to_vec(), policies, set.cluster().clone(), Revision(0))
+    PolicySet::of_version(set.version(), set.tiers().to_vec(), policies, set.cluster().clone(), Revision(0))
 }
 
 fn network_policy(namespace: &str, name: &str) -> PolicyId {

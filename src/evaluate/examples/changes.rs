@@ -77,7 +77,7 @@ fn a_tier_touches_everything_and_so_do_programs_of_another_descent() {
     let set = before.set();
     let tier = Tier { name: Name::from("new"), order: Order::new(1.0), default_action: DefaultAction::Pass };
     let (tiers, policies) = ([set.tiers(), &[tier]].concat(), set.policies().to_vec());
-    let other = PolicySet::of_shared(tiers, policies, Arc::clone(set.cluster()), Revision(7));
+    let other = PolicySet::of_version(set.version(), tiers, policies, Arc::clone(set.cluster()), Revision(7));
     let (_, change) = before.recompile(Arc::new(other));
     assert!(change.is_everything());
     assert!(Programs::compile(Arc::clone(set)).change_since(&before).is_everything());
