@@ -15,9 +15,17 @@
 //! ```
 //!
 //! A trace that cannot be one of the set in force, by what is known without it, is no evidence about anything. Nor is
-//! that of a host endpoint, whose traffic goes through chains of which flow logs do not tell.
+//! that of a host endpoint, whose traffic goes through chains of which flow logs do not tell. Of what can be one:
 //!
-//! Source of when a hit is left: `felix/rules` and `felix/collector` of projectcalico/calico.
+//! - The end of a tier is charged to the last policy that applies. Where one behind P surely does, the trace is of a
+//!   time before it. No more is made of the charge, which Calico's documents call arbitrary: whether a policy behind P
+//!   applied that only may is left open.
+//! - A rule that asks for an HTTP request is hit by whatever fulfils the rest of it, for the data plane leaves requests
+//!   to a proxy. So such a rule may contradict a trace, but a hit by it tells nothing of what became of the request.
+//!
+//! Source of when a hit is left: `felix/rules`, `felix/collector` and `felix/calc` of projectcalico/calico.
+
+use std::cmp::Ordering;
 
 use super::compiled::Chain;
 use super::connection::Connection;
@@ -54,13 +62,8 @@ enum Told {
 }
 
 impl Evidence {
-    fn of(case: &Case<'_>, trace: &Trace, action: RecordedAction) -> Option<Self> {
+    fn of(case: &Case<'_>, trace: &Trace) -> Option<Self> {
         let Owner::Pod(namespace) = case.owner() else { return None };
-        let (last, others) = trace.0.split_last()?;
-        let is_whole = last.action != Action::Pass && ends_as(trace, action);
-        if !is_whole || others.iter().any(|it| it.action != Action::Pass) {
-            return None;
-        }
         let mut reading = Reading { case, told: Vec::new() };
         let mut tiers = case.plan.tiers.iter();
         for hit in &trace.0 {
@@ -143,7 +146,7 @@ impl<'a> Reading<'a> {
     }
 
     fn surely_matches(&self, planned: &PlannedPolicy) -> bool {
-        self.rules(planned).any(|(_, _, matches)| matches == Truth::True)
+        self.rules(planned).any(|(_, _, matches)| is_match(matches))
     }
 
     /// The tier left no hit.
@@ -189,7 +192,7 @@ impl<'a> Reading<'a> {
     fn matched(&mut self, planned: &PlannedPolicy, rule: u32, action: Action) -> Option<()> {
         // The one that was hit, or one before it that would have been.
         let (place, does, matches) =
-            self.rules(planned).find(|(place, _, matches)| *place == rule || *matches == Truth::True)?;
+            self.rules(planned).find(|(place, _, matches)| *place == rule || is_match(*matches))?;
         let may_match = match matches {
             Truth::True => true,
             Truth::False => false,
@@ -206,28 +209,37 @@ impl<'a> Reading<'a> {
             TierEnd::Default(DefaultAction::Deny) | TierEnd::Dangling => Action::Deny,
             TierEnd::FallThrough => return None,
         };
-        let mut is_charged = false;
-        for planned in enforced(tier) {
-            if !self.is(planned.policy, charged) {
-                self.in_vain(planned)?;
-                continue;
-            }
-            if self.surely_matches(planned) {
-                return None;
-            }
-            is_charged = true;
-            self.told.push((planned.policy, Told::AppliedInVain));
+        let charged = self.charged(tier, charged)?;
+        if does != action || tier.phantom_last.is_some_and(|it| it > charged) {
+            return None;
         }
-        ((is_charged || self.is_phantom(tier, charged)) && does == action).then_some(())
+        for planned in enforced(tier) {
+            match planned.policy.cmp(&charged) {
+                Ordering::Equal if self.surely_matches(planned) => return None,
+                Ordering::Equal => self.told.push((charged, Told::AppliedInVain)),
+                Ordering::Greater if planned.doubt.is_nothing() => return None,
+                Ordering::Less | Ordering::Greater => self.in_vain(planned)?,
+            }
+        }
+        Some(())
     }
 
-    /// Tells whether a policy is one that flow logs count to the tier, and that is not evaluated for a pod: see
-    /// [`PlannedTier::phantom_last`].
-    fn is_phantom(&self, tier: &PlannedTier, id: &PolicyId) -> bool {
-        let programs = self.case.programs;
-        let place = programs.set().policies().iter().position(|it| it.id == *id);
-        let policy = place.and_then(|it| programs.policy(u32::try_from(it).ok()?));
-        policy.is_some_and(|it| it.tier == tier.tier && !it.is_staged && it.chain != Chain::Normal)
+    /// Returns the place of a policy that the end of a tier may be charged to: one that is evaluated, or one that flow
+    /// logs count to the tier though it is not evaluated for a pod; see [`PlannedTier::phantom_last`].
+    fn charged(&self, tier: &PlannedTier, id: &PolicyId) -> Option<u32> {
+        if let Some(planned) = enforced(tier).find(|it| self.is(it.policy, id)) {
+            return Some(planned.policy);
+        }
+        let Case { programs, subject, service, .. } = self.case;
+        let place = programs.set().policies().iter().position(|it| it.id == *id)?;
+        let place = u32::try_from(place).ok()?;
+        let policy = programs.policy(place)?;
+        let is_phantom = policy.tier == tier.tier
+            && !policy.is_staged
+            && policy.chain != Chain::Normal
+            && policy.types.governs(service.direction)
+            && policy.selected.is_some_and(|it| subject.answer(it) != Truth::False);
+        is_phantom.then_some(place)
     }
 }
 
@@ -235,12 +247,26 @@ fn enforced(tier: &PlannedTier) -> impl Iterator<Item = &PlannedPolicy> {
     tier.policies.iter().filter(|it| !it.is_staged)
 }
 
+/// Tells whether the data plane surely takes a rule to match: it takes what is asked of requests as fulfilled.
+const fn is_match(matches: Truth) -> bool {
+    matches!(matches, Truth::True | Truth::Unknown(Missing::HTTP))
+}
+
+/// Tells whether a trace is that of one whole way: passes, and then a hit that did what the data plane did.
+fn is_whole(trace: &Trace, action: RecordedAction) -> bool {
+    trace.0.split_last().is_some_and(|(last, others)| {
+        let ends = last.action != Action::Pass && ends_as(trace, action);
+        ends && others.iter().all(|it| it.action == Action::Pass)
+    })
+}
+
 impl Programs {
     /// Returns what a recorded enforced trace tells of the policies of these programs, which are those that were in
     /// force; nothing where it tells nothing.
     ///
     /// The trace must be that of the end that `direction` is judged at: a record's own end, of which the data plane did
-    /// `action`. A trace that does not end, that ends otherwise, or that cannot come of these policies tells nothing.
+    /// `action`. It must name policies as the set does: see [`Trace::named_by`]. A trace that does not end, that ends
+    /// otherwise, or that cannot come of these policies tells nothing.
     #[must_use]
     pub fn evidence(
         &self,
@@ -249,7 +275,10 @@ impl Programs {
         trace: &Trace,
         action: RecordedAction,
     ) -> Option<Evidence> {
-        self.with_case(direction, connection, |case| Evidence::of(case, trace, action))
+        if !is_whole(trace, action) {
+            return None;
+        }
+        self.with_case(direction, connection, |case| Evidence::of(case, trace))
     }
 
     /// Judges one end of a connection by the enforced policies alone. What cannot be decided otherwise is as `evidence`

@@ -300,3 +300,29 @@ fn every_recorded_trace_agrees_or_has_a_cause() {
     }
     assert_eq!(text, std::fs::read_to_string(&golden).unwrap());
 }
+
+/// Whatever the record leaves open. Some ends of tiers are not those of the first policy that applies: they are charged to
+/// the last.
+#[test]
+fn what_was_recorded_before_any_change_is_evidence_about_the_policies_in_force() {
+    let (mut evident, mut not_to_the_first) = (0, 0);
+    for run in RUNS {
+        let Some(home) = recording(run) else { return };
+        let (before, later) = eras(run, &home);
+        let until = later[0].0.minus(flush_interval(run));
+        let in_force = compile(before.clone());
+        let to_the_first = Programs::compile_with(Arc::new(before), Options::private_pods());
+        for Record { edge, enforced, action, .. } in records(&home).iter().filter(|it| it.end <= until) {
+            let (direction, connection) = (edge.direction, Connection::from(edge));
+            let evidence = in_force.evidence(direction, &connection, enforced, *action);
+            assert!(evidence.is_some(), "{run}: {edge}: {:?}", enforced.lines().collect::<Vec<_>>());
+            evident += 1;
+            let found = to_the_first.enforced(direction, &connection, evidence.as_ref());
+            not_to_the_first += u32::from(found.trace != *enforced);
+        }
+    }
+    eprintln!(
+        "{evident} traces, {not_to_the_first} with an end of tier that is not charged to the first policy"
+    );
+    assert!(evident > 1_000 && not_to_the_first > 30, "{evident}, {not_to_the_first}");
+}

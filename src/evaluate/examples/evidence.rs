@@ -1,19 +1,19 @@
-//! What recorded traces settle, and which of them settle nothing.
+//! What recorded traces settle.
 
 use std::sync::Arc;
 
-use super::fixture::{PolicyText, allow, cluster, deny, labels, log, pass, policy, set_of};
+use super::fixture::{PolicyText, allow, cluster, deny, labels, log, policy, set_of};
 use crate::evaluate::{Answer, Connection, Evidence, Programs, Supposed, Verdict};
 use crate::model::{
     Action, Direction, Endpoint, EndpointKind, HitOwner, Name, NameScope, PolicyHit, PolicyId, PolicyKind,
     Protocol, RecordedAction, RuleIndex, Trace,
 };
-use crate::policy::{HttpMatch, Policy, StagedAction};
+use crate::policy::{Policy, StagedAction};
 
-const PROFILE: &str = "0|__PROFILE__|pro:kns.shop|allow|0";
+pub(super) const PROFILE: &str = "0|__PROFILE__|pro:kns.shop|allow|0";
 
 /// Some pods of the shop, of which a record may tell the labels.
-fn replicas(own: Option<&str>) -> Endpoint {
+pub(super) fn replicas(own: Option<&str>) -> Endpoint {
     Endpoint {
         kind: EndpointKind::Workload,
         namespace: Some(Name::from("shop")),
@@ -25,7 +25,7 @@ fn replicas(own: Option<&str>) -> Endpoint {
 }
 
 /// Reads hits as flow logs write them.
-fn trace(text: &str) -> Trace {
+pub(super) fn trace(text: &str) -> Trace {
     Trace(text.split_whitespace().map(hit).collect())
 }
 
@@ -73,13 +73,13 @@ fn said(verdict: &Verdict) -> String {
 }
 
 /// A connection on port 80, judged where it comes in.
-struct Flow {
-    source: Endpoint,
-    dest: Endpoint,
+pub(super) struct Flow {
+    pub(super) source: Endpoint,
+    pub(super) dest: Endpoint,
 }
 
 impl Flow {
-    fn connection(&self) -> Connection<'_> {
+    pub(super) fn connection(&self) -> Connection<'_> {
         let (source, dest) = (&self.source, &self.dest);
         Connection {
             source,
@@ -93,20 +93,20 @@ impl Flow {
 }
 
 /// From pods of which nothing is known, to the database.
-fn from_anybody() -> Flow {
+pub(super) fn from_anybody() -> Flow {
     Flow { source: replicas(None), dest: replicas(Some("app=db")) }
 }
 
 /// To pods of which nothing is known.
-fn to_anybody() -> Flow {
+pub(super) fn to_anybody() -> Flow {
     Flow { source: replicas(Some("app=web")), dest: replicas(None) }
 }
 
-fn programs(policies: &[PolicyText]) -> Programs {
+pub(super) fn programs(policies: &[PolicyText]) -> Programs {
     Programs::compile(Arc::new(set_of(cluster(), policies.to_vec())))
 }
 
-fn evidence(programs: &Programs, flow: &Flow, text: &str) -> Option<Evidence> {
+pub(super) fn evidence(programs: &Programs, flow: &Flow, text: &str) -> Option<Evidence> {
     let trace = trace(text);
     programs.evidence(Direction::Ingress, &flow.connection(), &trace, action_of(&trace))
 }
@@ -114,7 +114,13 @@ fn evidence(programs: &Programs, flow: &Flow, text: &str) -> Option<Evidence> {
 /// Compares what is said with the trace of what is enforced, and of what would be with the candidates in force. Without
 /// the trace neither can be told.
 #[track_caller]
-fn check(flow: &Flow, policies: &[PolicyText], candidates: &[PolicyText], trace: &str, expect: [&str; 2]) {
+pub(super) fn check(
+    flow: &Flow,
+    policies: &[PolicyText],
+    candidates: &[PolicyText],
+    trace: &str,
+    expect: [&str; 2],
+) {
     let programs = programs(policies);
     let candidates: Vec<Policy> = candidates.iter().map(|it| it.0.clone()).collect();
     let supposed = Supposed::new(&programs, &candidates, &[]);
@@ -133,7 +139,7 @@ fn check(flow: &Flow, policies: &[PolicyText], candidates: &[PolicyText], trace:
 }
 
 /// A policy of the shop that selects the database.
-fn of_db(name: &str, order: f64) -> PolicyText {
+pub(super) fn of_db(name: &str, order: f64) -> PolicyText {
     policy("np", &format!("shop/{name}")).selects("app == 'db'").order(order)
 }
 
@@ -286,94 +292,4 @@ fn a_policy_that_would_have_matched_and_did_not_does_not_apply() {
         "0|default|gnp:hit|allow|0",
         [allowed, &format!("ALLOW {PROFILE}")],
     );
-}
-
-/// What such a trace says of the policies is not what is known without it, or not all that there was.
-#[test]
-fn a_trace_that_cannot_be_is_no_evidence() {
-    let first = policy("gnp", "first").tier("platform").order(1.0).ingress([pass().from("app == 'a'")]);
-    let http = |rules: &[_]| of_db("p", 10.0).ingress(rules.iter().cloned());
-    let p = http(&[log(), deny().from("app == 'b'").ports("443"), allow().from("app == 'c'")]);
-    let later = of_db("later", 20.0).ingress([allow().from("app == 'd'"), deny(), allow()]);
-    let elsewhere = policy("np", "shop/elsewhere").selects("app == 'web'").ingress([allow()]);
-    let staged = policy("snp", "shop/staged").selects("app == 'db'").order(1.0).ingress([allow()]);
-    let programs = programs(&[first, p, later, elsewhere, staged]);
-    let is_evidence = |text: &str| evidence(&programs, &from_anybody(), text).is_some();
-    let passed = "0|platform|gnp:first|pass|-1";
-    for possible in [
-        format!("{passed} 1|default|np:shop/p|allow|2"),
-        format!("{passed} 1|default|np:shop/later|allow|0"),
-        format!("{passed} 1|default|np:shop/later|deny|1"),
-        "0|platform|gnp:first|pass|0 1|default|np:shop/later|deny|1".to_owned(),
-    ] {
-        assert!(is_evidence(&possible), "{possible}");
-    }
-    for (why, impossible) in [
-        ("there is none", ""),
-        ("it does not end", passed),
-        ("it goes on behind its end", "0|default|np:shop/later|deny|1 1|default|np:shop/p|allow|2"),
-        ("a tier was passed by whose policy applies", "0|default|np:shop/p|allow|2"),
-        ("tiers are out of order", &format!("0|default|np:shop/p|pass|2 {passed} {PROFILE}")),
-        (
-            "a tier stands twice",
-            &format!("{passed} 0|platform|gnp:first|pass|0 1|default|np:shop/later|deny|1"),
-        ),
-        ("no such policy", &format!("{passed} 1|default|np:shop/gone|allow|0")),
-        ("it is of another tier", "0|platform|np:shop/p|allow|2"),
-        ("it does not select the end", &format!("{passed} 1|default|np:shop/elsewhere|allow|0")),
-        ("it is not in force", &format!("{passed} 1|default|snp:shop/staged|allow|0")),
-        ("no such rule", &format!("{passed} 1|default|np:shop/p|allow|3")),
-        ("a rule that only logs", &format!("{passed} 1|default|np:shop/p|allow|0")),
-        ("the rule does something else", &format!("{passed} 1|default|np:shop/p|deny|2")),
-        ("the rule does not match", &format!("{passed} 1|default|np:shop/p|deny|1")),
-        ("a rule before it matches", &format!("{passed} 1|default|np:shop/later|allow|2")),
-        ("the rule is not told", &format!("{passed} 1|default|np:shop/p|allow|-")),
-        ("the tier cannot come to its end", &format!("{passed} 1|default|np:shop/later|deny|-1")),
-        ("the tier cannot come to its end", &format!("{passed} 1|default|np:shop/p|deny|-1")),
-        ("the tier ends otherwise", "0|platform|gnp:first|deny|-1"),
-        ("the profile is not reached", &format!("{passed} {PROFILE}")),
-    ] {
-        assert!(!is_evidence(impossible), "{why}: {impossible}");
-    }
-}
-
-#[test]
-fn a_trace_must_end_in_what_was_done_and_in_the_own_profile() {
-    let p = policy("np", "shop/p").selects("app == 'db'").ingress([]);
-    let (programs, flow) = (programs(&[p]), to_anybody());
-    let tells = |text: &str, action| {
-        programs.evidence(Direction::Ingress, &flow.connection(), &trace(text), action).is_some()
-    };
-    assert!(tells(PROFILE, RecordedAction::Allow));
-    assert!(!tells(PROFILE, RecordedAction::Deny));
-    assert!(!tells("0|__PROFILE__|pro:kns.ops|allow|0", RecordedAction::Allow));
-    assert!(!tells("0|__PROFILE__|pro:kns.shop|deny|0", RecordedAction::Deny));
-    assert!(tells("0|default|np:shop/p|deny|-1", RecordedAction::Deny));
-    assert!(!tells("0|default|np:shop/p|deny|-1", RecordedAction::Allow));
-}
-
-#[test]
-fn a_hit_does_not_tell_what_a_proxy_makes_of_requests() {
-    let gets =
-        allow().rule(|it| it.http = Some(HttpMatch { methods: vec!["GET".to_owned()], paths: Vec::new() }));
-    let p = of_db("p", 10.0).ingress([gets, deny().from("app == 'a'")]);
-    let programs = programs(&[p]);
-    assert_eq!(evidence(&programs, &from_anybody(), "0|default|np:shop/p|allow|0"), None);
-    // That no packet came as far as to the proxy, it does.
-    assert!(evidence(&programs, &from_anybody(), "0|default|np:shop/p|deny|1").is_some());
-}
-
-#[test]
-fn hosts_give_no_evidence_and_one_direction_none_of_the_other() {
-    let p = policy("gnp", "p").ingress([allow().from("app == 'a'")]).egress([allow().from("app == 'a'")]);
-    let programs = programs(&[p]);
-    let hit = "0|default|gnp:p|allow|0";
-    let host = Endpoint { kind: EndpointKind::Host, namespace: None, ..replicas(None) };
-    let to_host = Flow { source: replicas(None), dest: host };
-    assert_eq!(evidence(&programs, &to_host, hit), None);
-    let flow = from_anybody();
-    let of_ingress = evidence(&programs, &flow, hit).unwrap();
-    let verdict = |direction| programs.enforced(direction, &flow.connection(), Some(&of_ingress)).answer;
-    assert_eq!(verdict(Direction::Ingress), Answer::Allow);
-    assert!(matches!(verdict(Direction::Egress), Answer::Undetermined(_)));
 }

@@ -9,6 +9,7 @@ mod evidence;
 mod explained;
 pub(super) mod fixture;
 mod hosts;
+mod no_evidence;
 mod selection;
 mod staged;
 mod tiers;
