@@ -69,6 +69,8 @@
 //! | would-be deny | allowed now, denied by staged |
 //! | truth check | the traces that records carry against ours; what differs has a cause, or is an error |
 //! | recommendation | a staged policy that we propose, with its evidence |
+//! | evidence | what a recorded trace settles of its record; of a recommendation, the edges that its rules are for |
+//! | synthesised | an end of which no record can be: the source has dropped the flow, and would let it through |
 //! | fold | stage one: one input partition's records turned into absolute counts |
 //! | partial | one absolute value that a fold publishes, with the offset it is complete up to |
 //! | frontier | how far a fold has come |

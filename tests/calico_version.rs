@@ -289,6 +289,59 @@ fn a_policy_is_shown_by_the_name_that_tells_it_from_others() {
     );
 }
 
+/// Whether it applies to a caller is left open by a record without labels, and the trace tells.
+const OPEN: &str = "\
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: security}
+spec: {order: 100}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: security.base}
+spec:
+  tier: security
+  selector: app == 'db'
+  types: [Ingress]
+  ingress:
+  - {action: Deny, source: {selector: app == 'old'}}
+  - {action: Pass}
+---
+apiVersion: crd.projectcalico.org/v1
+kind: NetworkPolicy
+metadata: {name: default.db, namespace: shop}
+spec: {selector: app == 'db', types: [Ingress], ingress: [{action: Allow, source: {selector: app == 'job'}}]}
+";
+
+#[test]
+fn recorded_traces_of_an_older_calico_are_evidence_about_its_policies() {
+    let flow = record(&["0|security|security.base|pass|1", "1|default|shop/default.db|allow|0"], &[])
+        .replace(r#""source_type":"net""#, r#""source_type":"wep""#);
+    let flow = flow.replace(r#""source_namespace":"-""#, r#""source_namespace":"shop""#);
+    let flow = flow.replace(r#""source_name_aggr":"pub""#, r#""source_name_aggr":"job-*""#);
+    let files = [("p.yaml", OPEN), ("flows", flow.as_str())];
+    let line = "evaluate --policies p.yaml --flows flows --mode what-if -o json";
+    check(
+        &files,
+        &format!("{line} --calico-version 3.31"),
+        &expect![[r#"
+        $ flowstage evaluate --policies p.yaml --flows flows --mode what-if -o json --calico-version 3.31
+        {"flow":0,"egress":{"enforced":{"verdict":"allow","trace":["0|__PROFILE__|pro:kns.shop|allow|0"]},"pending":{"verdict":"allow","trace":["0|__PROFILE__|pro:kns.shop|allow|0"]}},"ingress":{"enforced":{"verdict":"allow","trace":["0|security|gnp:security.base|pass|1","1|default|np:shop/db|allow|0"]},"pending":{"verdict":"allow","trace":["0|security|gnp:security.base|pass|1","1|default|np:shop/db|allow|0"]}}}
+        exit code 0
+    "#]],
+    );
+    // The newest tells policies by names that the older form of a trace does not tell.
+    check(
+        &files,
+        line,
+        &expect![[r#"
+        $ flowstage evaluate --policies p.yaml --flows flows --mode what-if -o json
+        {"flow":0,"egress":{"enforced":{"verdict":"allow","trace":["0|__PROFILE__|pro:kns.shop|allow|0"]},"pending":{"verdict":"allow","trace":["0|__PROFILE__|pro:kns.shop|allow|0"]}},"ingress":{"enforced":{"verdict":"undetermined","trace":[],"missing":["source labels"]},"pending":{"verdict":"undetermined","trace":[],"missing":["source labels"]}}}
+        exit code 0
+    "#]],
+    );
+}
+
 /// Two policies that tie. From 3.32 on the one with the dash comes first.
 #[test]
 fn a_tie_is_broken_as_the_release_breaks_it() {
@@ -375,14 +428,25 @@ fn a_release_that_is_not_known_is_refused_with_those_that_are() {
     );
     check(
         &files,
-        "policies lint p.yaml --config number.yaml",
+        "policies lint p.yaml --calico-version 3.3",
         &expect![[r#"
-        $ flowstage policies lint p.yaml --config number.yaml
+        $ flowstage policies lint p.yaml --calico-version 3.3
         ! error: the configuration has a problem
-        !   because: number.yaml:2:3: `policies.calico_version`: `3.3` is no release of Calico that is known: write one from 3.20 to 3.33, such as `3.31` or `v3.31.2`, or `latest`; in YAML, 3.30 is written `v3.30`: of a number its last 0 is lost
+        !   because: --calico-version: `policies.calico_version`: `3.3` is no release of Calico that is known: write one from 3.20 to 3.33, such as `3.31` or `v3.31.2`, or `latest`; if 3.30 is meant, write `v3.30`: YAML takes 3.30 for the number 3.3
         !   try: `flowstage config print` lists every key with its default
         exit code 2
     "#]],
+    );
+    check(
+        &files,
+        "policies lint p.yaml --config number.yaml",
+        &expect![[r#"
+            $ flowstage policies lint p.yaml --config number.yaml
+            ! error: the configuration has a problem
+            !   because: number.yaml:2:3: `policies.calico_version`: `3.3` is no release of Calico that is known: write one from 3.20 to 3.33, such as `3.31` or `v3.31.2`, or `latest`; if 3.30 is meant, write `v3.30`: YAML takes 3.30 for the number 3.3
+            !   try: `flowstage config print` lists every key with its default
+            exit code 2
+        "#]],
     );
 }
 

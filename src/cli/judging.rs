@@ -107,7 +107,7 @@ impl Rehearsal {
 
     /// Returns what the end that wrote a record saw, where that counts: in questions of what if.
     pub(super) fn witness(&self, flow: &Flow<'_>) -> Option<Witness> {
-        self.candidates.as_ref().and_then(|_| Witness::of(flow))
+        self.candidates.as_ref().and_then(|_| Witness::of(flow, self.programs.set().version()))
     }
 
     /// Judges one end. The witness, if there is one, is of the same flow.

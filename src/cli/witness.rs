@@ -2,7 +2,7 @@
 
 use crate::decode::parse_single_trace;
 use crate::evaluate::{Connection, Evidence, Programs};
-use crate::model::{Direction, Flow, RecordedAction, Reporter, Trace};
+use crate::model::{CalicoVersion, Direction, Flow, RecordedAction, Reporter, Trace};
 
 /// What a record tells of its own end: the way through the policies, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,15 +14,20 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Reads it; nothing where neither end wrote the record.
-    pub(super) fn of(flow: &Flow<'_>) -> Option<Self> {
+    /// Reads it, of a record that a release of Calico wrote; nothing where neither end wrote the record.
+    pub(super) fn of(flow: &Flow<'_>, version: CalicoVersion) -> Option<Self> {
         let direction = match flow.reporter {
             Reporter::Source => Direction::Egress,
             Reporter::Destination => Direction::Ingress,
             Reporter::Forward => return None,
         };
-        let trace = parse_single_trace(flow.enforced).unwrap_or_default();
+        let trace = parse_single_trace(flow.enforced).unwrap_or_default().named_by(version);
         Some(Self { direction, action: flow.action, trace })
+    }
+
+    /// Tells whether the source wrote the record, and dropped the flow: so it never came to the destination.
+    pub(super) fn is_dropped_at_source(&self) -> bool {
+        self.direction == Direction::Egress && self.action == RecordedAction::Deny
     }
 
     /// Returns what the trace tells of the policies in force.

@@ -180,7 +180,9 @@ impl Setting for crate::model::CalicoVersion {
         let text = scalar(raw)?;
         text.parse::<Self>().map_err(|error| match format!("{text}0").parse::<Self>() {
             Ok(meant) if matches!(text.split_once('.'), Some((_, minor)) if minor.len() == 1) => {
-                format!("{error}; in YAML, {meant} is written `v{meant}`: of a number its last 0 is lost")
+                format!(
+                    "{error}; if {meant} is meant, write `v{meant}`: YAML takes {meant} for the number {text}"
+                )
             }
             Ok(_) | Err(_) => error.to_string(),
         })
@@ -295,7 +297,7 @@ mod tests {
         assert_eq!(read("latest"), Ok(CalicoVersion::NEWEST));
         let error = read::<CalicoVersion>("3.3").unwrap_err();
         assert!(
-            error.ends_with("in YAML, 3.30 is written `v3.30`: of a number its last 0 is lost"),
+            error.ends_with("; if 3.30 is meant, write `v3.30`: YAML takes 3.30 for the number 3.3"),
             "{error}"
         );
         let error = read::<CalicoVersion>("3.4").unwrap_err();

@@ -89,8 +89,8 @@ pub fn parse_hit(text: &str) -> Result<RecordedHit, HitError> {
 ///
 /// # Names
 ///
-/// The older forms carry the tier in front of the name, and it is taken off. Before a trace of such a release is compared
-/// with its policies, [`Trace::named_by`] gives every policy the name that the release tells it by.
+/// The older forms carry the tier in front of the name, and it is taken off. Before a trace of such a release is held
+/// against its policies, [`Trace::named_by`] gives every policy the name that the release tells it by.
 pub fn parse_trace(text: TraceText<'_>) -> Result<Trace, HitError> {
     trace_of(sorted(text)?)
 }

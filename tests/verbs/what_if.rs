@@ -136,6 +136,8 @@ fn an_end_that_the_flow_would_reach_now_is_marked() {
         record("src", "deny", &["0|default|np:shop/out|deny|0"]),
         // That this end wrote a record shows that it was reached.
         record("dst", "deny", &["0|default|np:shop/db|deny|-1"]),
+        // It was let through, as before `out` existed, so the destination may have written one too.
+        record("src", "allow", &["0|__PROFILE__|pro:kns.shop|allow|0"]),
     ]
     .join("\n");
     let files = [("p.yaml", OPENING), ("flows.jsonl", flows.as_str())];
@@ -143,37 +145,42 @@ fn an_end_that_the_flow_would_reach_now_is_marked() {
         &files,
         "evaluate --policies p.yaml --flows flows.jsonl --mode what-if -o json",
         &expect![[r#"
-        $ flowstage evaluate --policies p.yaml --flows flows.jsonl --mode what-if -o json
-        {"flow":0,"egress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/out|deny|0"]},"pending":{"verdict":"allow","trace":["0|default|np:shop/open|allow|0"]}},"ingress":{"synthesised":true,"enforced":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]},"pending":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]}}}
-        {"flow":1,"egress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/out|deny|0"]},"pending":{"verdict":"allow","trace":["0|default|np:shop/open|allow|0"]}},"ingress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]},"pending":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]}}}
-        exit code 0
-    "#]],
+            $ flowstage evaluate --policies p.yaml --flows flows.jsonl --mode what-if -o json
+            {"flow":0,"egress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/out|deny|0"]},"pending":{"verdict":"allow","trace":["0|default|np:shop/open|allow|0"]}},"ingress":{"synthesised":true,"enforced":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]},"pending":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]}}}
+            {"flow":1,"egress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/out|deny|0"]},"pending":{"verdict":"allow","trace":["0|default|np:shop/open|allow|0"]}},"ingress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]},"pending":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]}}}
+            {"flow":2,"egress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/out|deny|0"]},"pending":{"verdict":"allow","trace":["0|default|np:shop/open|allow|0"]}},"ingress":{"enforced":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]},"pending":{"verdict":"deny","trace":["0|default|np:shop/db|deny|-1"]}}}
+            exit code 0
+        "#]],
     );
     check(
         &files,
         "evaluate --policies p.yaml --flows flows.jsonl --mode what-if",
         &expect![[r#"
-        $ flowstage evaluate --policies p.yaml --flows flows.jsonl --mode what-if
-         FLOW  DIRECTION  SOURCE          DESTINATION    PORT    ENFORCED  BY                            PENDING  BY                              NOTE
-         0     egress     wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/out|deny|0  allow    0|default|np:shop/open|allow|0
-         0     ingress    wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/db|deny|-1  deny     0|default|np:shop/db|deny|-1    synthesised
-         1     egress     wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/out|deny|0  allow    0|default|np:shop/open|allow|0
-         1     ingress    wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/db|deny|-1  deny     0|default|np:shop/db|deny|-1
-        exit code 0
-    "#]],
+            $ flowstage evaluate --policies p.yaml --flows flows.jsonl --mode what-if
+             FLOW  DIRECTION  SOURCE          DESTINATION    PORT    ENFORCED  BY                            PENDING  BY                              NOTE
+             0     egress     wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/out|deny|0  allow    0|default|np:shop/open|allow|0
+             0     ingress    wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/db|deny|-1  deny     0|default|np:shop/db|deny|-1    synthesised
+             1     egress     wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/out|deny|0  allow    0|default|np:shop/open|allow|0
+             1     ingress    wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/db|deny|-1  deny     0|default|np:shop/db|deny|-1
+             2     egress     wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/out|deny|0  allow    0|default|np:shop/open|allow|0
+             2     ingress    wep shop/job-*  wep shop/db-*  tcp/80  deny      0|default|np:shop/db|deny|-1  deny     0|default|np:shop/db|deny|-1
+            exit code 0
+        "#]],
     );
     check(
         &files,
         "evaluate --policies p.yaml --flows flows.jsonl --mode what-if -o csv",
         &expect![[r#"
-        $ flowstage evaluate --policies p.yaml --flows flows.jsonl --mode what-if -o csv
-        flow,direction,source,destination,port,enforced,enforced_trace,enforced_missing,pending,pending_trace,pending_missing,blame,error,synthesised
-        0,egress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/out|deny|0,,allow,0|default|np:shop/open|allow|0,,,,
-        0,ingress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/db|deny|-1,,deny,0|default|np:shop/db|deny|-1,,,,true
-        1,egress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/out|deny|0,,allow,0|default|np:shop/open|allow|0,,,,
-        1,ingress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/db|deny|-1,,deny,0|default|np:shop/db|deny|-1,,,,
-        exit code 0
-    "#]],
+            $ flowstage evaluate --policies p.yaml --flows flows.jsonl --mode what-if -o csv
+            flow,direction,source,destination,port,enforced,enforced_trace,enforced_missing,pending,pending_trace,pending_missing,blame,error,synthesised
+            0,egress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/out|deny|0,,allow,0|default|np:shop/open|allow|0,,,,
+            0,ingress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/db|deny|-1,,deny,0|default|np:shop/db|deny|-1,,,,true
+            1,egress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/out|deny|0,,allow,0|default|np:shop/open|allow|0,,,,
+            1,ingress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/db|deny|-1,,deny,0|default|np:shop/db|deny|-1,,,,
+            2,egress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/out|deny|0,,allow,0|default|np:shop/open|allow|0,,,,
+            2,ingress,wep shop/job-*,wep shop/db-*,tcp/80,deny,0|default|np:shop/db|deny|-1,,deny,0|default|np:shop/db|deny|-1,,,,
+            exit code 0
+        "#]],
     );
     let files = [files[0], ("flows.jsonl", flows.lines().next().unwrap())];
     check(

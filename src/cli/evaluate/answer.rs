@@ -49,8 +49,8 @@ pub(super) struct Route {
 /// The two answers for one end.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct EndAnswer {
-    /// Whether no record can be of this end: the source drops the flow today, and with the candidates in force it
-    /// would come as far as here. Only questions of what if have such ends.
+    /// Whether no record can be of this end: the source has dropped the flow, by its record and by the policies, and
+    /// with the candidates in force it would come as far as here. Only questions of what if have such ends.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) synthesised: bool,
     pub(super) enforced: VerdictAnswer,
@@ -81,8 +81,8 @@ impl FlowAnswer {
                 .then(|| rehearsal.judge(direction, &asked.connection(), witness.as_ref()))
         };
         let (egress, ingress) = (end(Direction::Egress), end(Direction::Ingress));
-        let is_of_source = witness.is_some_and(|it| it.direction == Direction::Egress);
-        let synthesised = is_of_source && egress.as_ref().is_some_and(Answered::would_allow);
+        let is_dropped = witness.is_some_and(|it| it.is_dropped_at_source());
+        let synthesised = is_dropped && egress.as_ref().is_some_and(Answered::would_allow);
         let route = Route {
             source: asked.source.to_string(),
             dest: asked.dest.to_string(),
