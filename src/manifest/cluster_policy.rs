@@ -54,8 +54,7 @@ const BASELINE: Dialect = Dialect {
     ..ADMIN
 };
 
-/// Returns the first release of Calico that reads a kind. From 3.32 on Calico reads the two older kinds no more; here they
-/// are read all the same.
+/// Returns the first release of Calico that reads a kind.
 pub(super) const fn since(kind: PolicyKind) -> CalicoVersion {
     match kind {
         PolicyKind::ClusterNetworkPolicy => CalicoVersion::V3_32,
@@ -66,6 +65,20 @@ pub(super) const fn since(kind: PolicyKind) -> CalicoVersion {
         | PolicyKind::StagedGlobalNetworkPolicy
         | PolicyKind::KubernetesNetworkPolicy
         | PolicyKind::StagedKubernetesNetworkPolicy => CalicoVersion::OLDEST,
+    }
+}
+
+/// Returns the first release of Calico that reads a kind no more. Here it is read all the same.
+pub(super) const fn until(kind: PolicyKind) -> Option<CalicoVersion> {
+    match kind {
+        PolicyKind::AdminNetworkPolicy | PolicyKind::BaselineAdminNetworkPolicy => Some(CalicoVersion::V3_32),
+        PolicyKind::ClusterNetworkPolicy
+        | PolicyKind::NetworkPolicy
+        | PolicyKind::GlobalNetworkPolicy
+        | PolicyKind::StagedNetworkPolicy
+        | PolicyKind::StagedGlobalNetworkPolicy
+        | PolicyKind::KubernetesNetworkPolicy
+        | PolicyKind::StagedKubernetesNetworkPolicy => None,
     }
 }
 

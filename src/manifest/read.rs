@@ -209,6 +209,26 @@ fn meta_spec(kind: Kind, stored: bool) -> MetaSpec {
     MetaSpec { namespaced, name, stored }
 }
 
+/// Tells whether a policy of a cluster-wide kind is read, and warns where the release of Calico does not read it.
+fn is_read(cx: &mut Context, root: &Fields<'_>, kind: PolicyKind) -> bool {
+    let (version, since) = (cx.version, cluster_policy::since(kind));
+    if version < since {
+        let cause = format!(
+            "Calico {version} does not read this kind, which came with {since}: the policy has no say"
+        );
+        cx.warn(&root.at, cause);
+        return false;
+    }
+    if let Some(until) = cluster_policy::until(kind).filter(|it| version >= *it) {
+        let cause = format!(
+            "Calico {until} and later do not read this kind: there the policy has no say, while here it is evaluated as \
+             before {until}"
+        );
+        cx.warn(&root.at, cause);
+    }
+    true
+}
+
 fn read_item(cx: &mut Context, root: &mut Fields<'_>, kind: Kind, stored: bool) -> Option<Item> {
     let meta = meta::read(cx, root, meta_spec(kind, stored));
     let Some(meta) = meta else {
@@ -217,14 +237,8 @@ fn read_item(cx: &mut Context, root: &mut Fields<'_>, kind: Kind, stored: bool) 
         return None;
     };
     if let Kind::ClusterPolicy(kind) = kind
-        && cx.version < cluster_policy::since(kind)
+        && !is_read(cx, root, kind)
     {
-        let cause = format!(
-            "Calico {} does not read this kind, which came with {}: the policy has no say",
-            cx.version,
-            cluster_policy::since(kind)
-        );
-        cx.warn(&root.at, cause);
         root.accept_rest();
         let reason = "it is of a kind that came with a later Calico";
         return Some(Item::Unused(Unused { kind: kind.as_str(), namespace: None, name: meta.name, reason }));

@@ -267,7 +267,10 @@ fn older_admin_policies_bring_their_tiers() {
         set.policies().iter().map(|it| it.egress.len() + it.ingress.len()).collect::<Vec<_>>(),
         [3, 1]
     );
-    assert!(assemble(objects(text)).unwrap().warnings.is_empty());
+    let warnings: Vec<String> =
+        assemble(objects(text)).unwrap().warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings.iter().all(|it| it.contains("do not read this kind")), "{warnings:?}");
     refused(&text.replace("action: Deny", "action: Pass"), "unknown action `Pass`");
 }
 

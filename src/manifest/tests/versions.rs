@@ -176,7 +176,7 @@ fn each_release_has_its_tiers_and_watches_them() {
 }
 
 #[test]
-fn a_kind_that_came_later_has_no_say() {
+fn a_kind_that_came_later_has_no_say_and_one_that_went_warns() {
     let admin = |version: &str, kind: &str| {
         format!(
             "apiVersion: policy.networking.k8s.io/{version}\nkind: {kind}\nmetadata: {{name: a}}\n\
@@ -192,7 +192,7 @@ fn a_kind_that_came_later_has_no_say() {
         })
     };
     assert_eq!(count(&cluster), [(0, 1), (0, 1), (0, 1), (1, 0)]);
-    assert_eq!(count(&older), [(0, 1), (1, 0), (1, 0), (1, 0)]);
+    assert_eq!(count(&older), [(0, 1), (1, 0), (1, 0), (1, 1)]);
     let (_, warnings) = assembled(&cluster, "3.31").unwrap();
     assert_eq!(
         warnings,
@@ -201,6 +201,19 @@ fn a_kind_that_came_later_has_no_say() {
              policy has no say"
         ]
     );
+    // What a later Calico reads no more is evaluated all the same.
+    for kind in ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"] {
+        let text = older.replace("kind: AdminNetworkPolicy", &format!("kind: {kind}"));
+        let text = if kind.starts_with('B') { text.replace("priority: 3, ", "") } else { text };
+        let (_, warnings) = assembled(&text, "3.33").unwrap();
+        assert_eq!(
+            warnings,
+            [format!(
+                "test.yaml:1:1: {kind} a: Calico 3.32 and later do not read this kind: there the policy has no say, while \
+                 here it is evaluated as before 3.32"
+            )]
+        );
+    }
 }
 
 /// Prints the names of a set in the order of evaluation.
