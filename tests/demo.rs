@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowstage::decode::{Decoder, Format, parse_trace};
-use flowstage::evaluate::{Answer, Options, Outcome, Programs};
-use flowstage::generate::{DEMO_MANIFESTS, ExpectedEdge, Settings, Traffic, verdicts_of};
+use flowstage::aggregate::Observation;
+use flowstage::decode::{Decoder, Format, parse_single_trace, parse_trace};
+use flowstage::evaluate::{Answer, Connection, Options, Outcome, Programs};
+use flowstage::generate::{
+    DEMO_MANIFESTS, ExpectedEdge, Settings, Traffic, recorded_verdicts_of, verdicts_of,
+};
 use flowstage::manifest::{assemble, read};
 
 fn programs() -> Arc<Programs> {
@@ -89,4 +92,28 @@ fn recorded_traces_read_back_whole() {
     }
     assert!(hits > 7_500 && staged > 500, "{hits} {staged}");
     assert!((1_000..1_500).contains(&(bytes / 5_000)), "{}", bytes / 5_000);
+}
+
+/// Like those that Calico writes.
+#[test]
+fn recorded_traces_are_evidence_about_the_policies() {
+    let programs = programs();
+    let settings = Settings { flows: 5_000, ..Settings::default() };
+    let mut decoder = Decoder::new(Format::Auto);
+    for record in Traffic::new(settings, recorded_verdicts_of(&programs)).unwrap() {
+        let flow = decoder.decode(&record.value).unwrap();
+        let seen = Observation::of(&flow).unwrap();
+        let (source, dest) = (flow.source.to_endpoint(), flow.dest.to_endpoint());
+        let connection = Connection {
+            source: &source,
+            dest: &dest,
+            protocol: flow.protocol,
+            source_port: flow.source_port,
+            dest_port: flow.dest_port,
+            icmp: None,
+        };
+        let trace = parse_single_trace(flow.enforced).unwrap();
+        let evidence = programs.evidence(seen.direction, &connection, &trace, flow.action);
+        assert!(evidence.is_some(), "{source} {dest}: {:?}", trace.lines().collect::<Vec<_>>());
+    }
 }

@@ -47,4 +47,4 @@ pub use demo::DEMO_MANIFESTS;
 pub use expected::{ExpectedEdge, Tally};
 pub use settings::{Settings, SettingsError};
 pub use traffic::{GeneratedRecord, Traffic};
-pub use verdicts::verdicts_of;
+pub use verdicts::{recorded_verdicts_of, verdicts_of};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::{Connection, Judge, Judgement, Programs};
+use crate::evaluate::{Connection, EndOfTier, Judge, Judgement, Options, Programs};
 use crate::model::Edge;
 
 /// What the judge may remember. It remembers kinds of ends, of which a run with millions of edges has hundreds of
@@ -11,6 +11,13 @@ const MEMORY_BYTES_MAX: usize = 64 << 20;
 
 /// Edges between two looks at that memory: adding it up takes a walk over all kinds of ends.
 const LOOK_EVERY: u64 = 16_384;
+
+/// Returns a source of verdicts that judges as `programs` do, with enforced traces as Calico's flow logs have them: the
+/// end of a tier is charged to the last policy that applies.
+pub fn recorded_verdicts_of(programs: &Programs) -> impl FnMut(&Edge) -> Arc<Judgement> + use<> {
+    let options = Options { end_of_tier: EndOfTier::Last, ..programs.options().clone() };
+    verdicts_of(Arc::new(Programs::compile_with(Arc::clone(programs.set()), options)))
+}
 
 /// Returns a source of verdicts that judges by `programs`.
 pub fn verdicts_of(programs: Arc<Programs>) -> impl FnMut(&Edge) -> Arc<Judgement> {

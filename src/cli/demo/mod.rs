@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     keep_house(Arc::clone(&shared), Arc::clone(&results), stats, topics, None, health.clone())?;
     end_on_signal(Arc::clone(&shared), health.clone())?;
 
-    let traffic = Traffic::start(&brokers, &flows_topic(), programs, args.seed, args.rate)?;
+    let traffic = Traffic::start(&brokers, &flows_topic(), &programs, args.seed, args.rate)?;
     let mut display = Display::new(args.seconds, &listeners);
     let began = Instant::now();
     // More seconds than a clock can count are without end.

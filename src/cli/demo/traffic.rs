@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 
 use crate::evaluate::Programs;
-use crate::generate::{Settings, Traffic as Generated, verdicts_of};
+use crate::generate::{Settings, Traffic as Generated, recorded_verdicts_of};
 use crate::model::EventTime;
 use crate::sink::KafkaProducer;
 
@@ -32,7 +32,7 @@ impl Traffic {
     pub(super) fn start(
         brokers: &str,
         topic: &str,
-        programs: Arc<Programs>,
+        programs: &Programs,
         seed: u64,
         rate: u64,
     ) -> anyhow::Result<Self> {
@@ -46,7 +46,7 @@ impl Traffic {
             poison_share: 0.000_1,
             ..Settings::default()
         };
-        let generated = Generated::new(settings, verdicts_of(programs))?;
+        let generated = Generated::new(settings, recorded_verdicts_of(programs))?;
         let producer = KafkaProducer::new(brokers, "flowstage-demo", [])?;
         let shared = Arc::new(Shared::default());
         let (own, topic) = (Arc::clone(&shared), topic.to_owned());

@@ -14,7 +14,7 @@ pub(super) use arguments::Args;
 use super::complaint::{Complaint, Exit};
 use super::globals::Globals;
 use super::policies;
-use crate::generate::{GeneratedRecord, Traffic, verdicts_of};
+use crate::generate::{GeneratedRecord, Traffic, recorded_verdicts_of};
 
 /// Where records go.
 trait Output {
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let programs = policies::load(args.policies.as_deref(), &loaded.config)?;
     let settings = args.settings();
     let flows = settings.flows;
-    let mut traffic = Traffic::new(settings, verdicts_of(programs))
+    let mut traffic = Traffic::new(settings, recorded_verdicts_of(&programs))
         .map_err(|source| Complaint::usage("these settings cannot be generated from").caused_by(source))?;
     if args.expected.is_some() {
         traffic = traffic.with_account();
