@@ -473,6 +473,46 @@ fn what_is_odd_is_listed_with_its_place() {
     );
 }
 
+/// A staged edit that asks for a network set, and a recommendation that was turned down.
+const STAGED: &str = "\
+apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  tier: default
+  order: 10
+  selector: app == 'db'
+  types: [Ingress]
+  ingress: [{action: Allow, source: {selector: feed == 'partners'}}]
+---
+apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: {name: idea, namespace: shop}
+spec: {tier: default, stagedAction: Ignore, selector: app == 'db', types: [Ingress]}
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkSet
+metadata: {name: partners, namespace: shop, labels: {feed: partners}}
+spec: {nets: [198.51.100.0/28]}
+";
+
+#[test]
+fn limits_of_the_rehearsal_of_calico_are_listed_and_are_findings() {
+    check(
+        &[("policies.yaml", POLICIES), ("staged.yaml", STAGED)],
+        "policies lint .",
+        &expect![[r#"
+        $ flowstage policies lint .
+         PLACE               LEVEL   OBJECT                         FIELD                            FINDING
+         ./staged.yaml:1:1   calico  StagedNetworkPolicy shop/db                                     Calico's pending traces evaluate it beside np:shop/db and not in its place; `flowstage evaluate --mode what-if` shows the edit
+         ./staged.yaml:1:1   calico  StagedNetworkPolicy shop/db    spec.ingress[0].source.selector  the pending traces of one release of Calico (a snapshot of August 2026) never match 198.51.100.0/28 of the network set shop/partners
+         ./staged.yaml:11:1  calico  StagedNetworkPolicy shop/idea  spec.stagedAction                Calico's pending traces evaluate it as though `Ignore` were `Set`; `flowstage evaluate --mode what-if` leaves it out
+        ! 2 files, 5 objects: 0 errors, 0 warnings, 3 that Calico's pending traces get wrong
+        exit code 3
+    "#]],
+    );
+}
+
 /// Lints one policy with a mistake in it.
 #[track_caller]
 fn check_mistake(right: &str, wrong: &str, expected: &Expect) {

@@ -5,11 +5,17 @@
 
 use super::finding::{Finding, Problem};
 use super::place::{Place, of_policy};
+use super::short_members::ShortMembers;
 use crate::model::{Direction, Protocol};
 use crate::policy::{EntityRule, Policy, PolicySet, PortMatch, Rule, ServiceMatch};
 
 /// Looks at what of a policy Calico's checker reads in another way.
-pub(super) fn look_at(set: &PolicySet, policy: &Policy, findings: &mut Vec<Finding>) {
+pub(super) fn look_at(
+    set: &PolicySet,
+    policy: &Policy,
+    short_members: &ShortMembers<'_>,
+    findings: &mut Vec<Finding>,
+) {
     if policy.global.do_not_track || policy.global.pre_dnat {
         let path = if policy.global.pre_dnat { "spec.preDNAT" } else { "spec.doNotTrack" };
         let text = "Calico's pending traces do not know these policies for host endpoints";
@@ -21,6 +27,7 @@ pub(super) fn look_at(set: &PolicySet, policy: &Policy, findings: &mut Vec<Findi
             named_ports(&place, side.as_str(), end, findings);
         }
         sctp_service(set, &place, findings);
+        short_members.look_at(&place, findings);
     }
 }
 

@@ -51,6 +51,10 @@ pub enum Problem {
     StagedDeleteOfNothing,
     /// A staged removal, which Calico does not rehearse.
     StagedDelete,
+    /// A staged edit, which Calico rehearses beside what it is to replace.
+    StagedEdit,
+    /// A staged policy to be learnt or ignored, which Calico rehearses all the same.
+    StagedUndecided,
     /// Ports by name.
     NamedPorts,
     /// Types and codes of ICMP.
@@ -59,6 +63,8 @@ pub enum Problem {
     IpVersion,
     /// SCTP ports of a Service.
     SctpService,
+    /// Prefixes of network sets that a release of the checker loses.
+    ShortMembers,
     /// A condition on HTTP.
     Http,
     /// Policies for host endpoints before connection tracking or translation.
@@ -76,10 +82,13 @@ impl Problem {
             Self::StagedUnchanged => "staged-unchanged",
             Self::StagedDeleteOfNothing => "staged-delete-of-nothing",
             Self::StagedDelete => "staged-delete",
+            Self::StagedEdit => "staged-edit",
+            Self::StagedUndecided => "staged-undecided",
             Self::NamedPorts => "named-ports",
             Self::IcmpTypes => "icmp-types",
             Self::IpVersion => "ip-version",
             Self::SctpService => "sctp-service",
+            Self::ShortMembers => "short-members",
             Self::Http => "http",
             Self::HostChains => "host-chains",
         }
@@ -95,10 +104,13 @@ impl Problem {
             | Self::StagedUnchanged
             | Self::StagedDeleteOfNothing => Concern::Idle,
             Self::StagedDelete
+            | Self::StagedEdit
+            | Self::StagedUndecided
             | Self::NamedPorts
             | Self::IcmpTypes
             | Self::IpVersion
             | Self::SctpService
+            | Self::ShortMembers
             | Self::Http
             | Self::HostChains => Concern::Diverges,
         }

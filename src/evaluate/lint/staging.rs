@@ -1,4 +1,7 @@
-//! Staged policies that change nothing, or whose change Calico does not rehearse.
+//! Staged policies that change nothing, or whose change Calico rehearses otherwise than it will come.
+//!
+//! In Calico's engine a staged policy is one more policy of its tier, whatever its name and its `stagedAction`; only
+//! `Delete` is dropped (`projectcalico/calico`, `libcalico-go/lib/backend/syncersv1/updateprocessors`).
 
 use super::finding::{Finding, Problem};
 use super::place::of_policy;
@@ -26,7 +29,24 @@ pub(super) fn look_at(set: &PolicySet, policy: &Policy, findings: &mut Vec<Findi
         {
             Some(("", Problem::StagedUnchanged, format!("it is {id} once more, and stages no change")))
         }
-        (StagedAction::Set | StagedAction::Learn | StagedAction::Ignore, _) => None,
+        (StagedAction::Learn | StagedAction::Ignore, _) => {
+            let name = if action == StagedAction::Learn { "Learn" } else { "Ignore" };
+            let text = format!(
+                "Calico's pending traces evaluate it as though `{name}` were `Set`; `flowstage evaluate --mode what-if` \
+                 leaves it out"
+            );
+            Some(("spec.stagedAction", Problem::StagedUndecided, text))
+        }
+        // Every edit of an enforced policy is one of these. It is no fault of the policy, but a limit of the traces.
+        (StagedAction::Set, Some(_)) => Some((
+            "",
+            Problem::StagedEdit,
+            format!(
+                "Calico's pending traces evaluate it beside {id} and not in its place; `flowstage evaluate --mode \
+                 what-if` shows the edit"
+            ),
+        )),
+        (StagedAction::Set, None) => None,
     };
     if let Some((path, problem, text)) = found {
         findings.push(of_policy(policy, path, problem, text));

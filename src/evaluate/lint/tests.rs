@@ -1,7 +1,7 @@
 //! Each finding, and what is near it and none.
 
 use crate::evaluate::examples::fixture::{
-    PolicyText, allow, cluster, db_in, deny, log, pass, policy, port, selector, set_of,
+    PolicyText, allow, cluster, db_in, deny, log, network_set, pass, policy, port, selector, set_of,
 };
 use crate::evaluate::lint::lint;
 use crate::model::{Name, Protocol};
@@ -149,7 +149,93 @@ fn a_staged_policy_that_is_enforced_already_stages_nothing() {
         [db_in(), same],
         &["snp:shop/db-in : staged-unchanged: it is np:shop/db-in once more, and stages no change"],
     );
-    check([db_in(), staged.ingress([deny()])], &[]);
+}
+
+#[test]
+fn a_staged_edit_stands_beside_what_it_is_to_replace_in_calico() {
+    let edit = policy("snp", "shop/db-in").selects("app == 'db'").ingress([deny()]);
+    check(
+        [db_in(), edit.clone()],
+        &[
+            "snp:shop/db-in : staged-edit: Calico's pending traces evaluate it beside np:shop/db-in and not in its \
+             place; `flowstage evaluate --mode what-if` shows the edit",
+        ],
+    );
+    check([edit], &[]);
+}
+
+#[test]
+fn what_is_learnt_or_ignored_is_rehearsed_by_calico_all_the_same() {
+    let same = policy("snp", "shop/db-in")
+        .selects("app == 'db'")
+        .ingress([allow().protocol("tcp").from("app == 'web'").ports("5432")]);
+    for (action, name) in [(StagedAction::Learn, "Learn"), (StagedAction::Ignore, "Ignore")] {
+        let text = format!(
+            "snp:shop/db-in spec.stagedAction: staged-undecided: Calico's pending traces evaluate it as though `{name}` \
+             were `Set`; `flowstage evaluate --mode what-if` leaves it out"
+        );
+        let staged = policy("snp", "shop/db-in").action(action).ingress([deny()]);
+        check([staged.clone()], &[&text]);
+        check([db_in(), staged], &[&text]);
+        // Once more what is enforced already, it changes no verdict.
+        check(
+            [db_in(), same.clone().action(action)],
+            &["snp:shop/db-in : staged-unchanged: it is np:shop/db-in once more, and stages no change"],
+        );
+    }
+}
+
+/// Looks at one global policy beside network sets with the labels `feed: NAME` and these prefixes.
+#[track_caller]
+fn check_sets(sets: &[(&str, &str)], policy: PolicyText, expect: &[&str]) {
+    let mut cluster = cluster();
+    cluster.network_sets =
+        sets.iter().map(|(name, nets)| network_set(name, &format!("feed={name}"), nets)).collect();
+    let found: Vec<String> = lint(&set_of(cluster, [policy]))
+        .iter()
+        .map(|it| format!("{}: {}: {}", it.path, it.problem.as_str(), it.text))
+        .collect();
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn rules_that_ask_for_sets_whose_members_a_release_loses_are_told() {
+    let lost = "the pending traces of one release of Calico (a snapshot of August 2026) never";
+    let asks = |text: &str| policy("gnp", "p").ingress([deny().from(text)]);
+    check_sets(
+        &[("a", "203.0.113.0/25"), ("b", "203.0.113.0/24 198.51.100.7/32")],
+        asks("feed == 'a'"),
+        &[&format!(
+            "spec.ingress[0].source.selector: short-members: {lost} match 203.0.113.0/25 of the network set a"
+        )],
+    );
+    check_sets(
+        &[("a", "203.0.113.0/31 203.0.113.0/28 2001:db8::/121 2001:db8::/120")],
+        asks("has(feed)"),
+        &[&format!(
+            "spec.ingress[0].source.selector: short-members: {lost} match 203.0.113.0/31 of the network set a, nor one \
+             prefix more"
+        )],
+    );
+    let excluded = selector("feed == 'a'");
+    check_sets(
+        &[("a", "2001:db8::/127")],
+        policy("gnp", "p").egress([allow().dest(|it| it.not_selector = Some(excluded))]),
+        &[&format!(
+            "spec.egress[0].destination.notSelector: short-members: {lost} exclude 2001:db8::/127 of the network set a"
+        )],
+    );
+}
+
+#[test]
+fn sets_that_no_rule_asks_for_or_that_a_shorter_prefix_saves_are_not() {
+    let sets =
+        [("a", "203.0.113.0/25"), ("b", "203.0.113.0/24 198.51.100.7/32 2001:db8::/64 2001:db8::9/128")];
+    let asks = |text: &str| policy("gnp", "p").ingress([deny().from(text)]);
+    check_sets(&sets, asks("feed == 'b'"), &[]);
+    check_sets(&sets, asks("feed in {'a', 'b'}"), &[]);
+    let net = "203.0.113.0/25".parse().unwrap();
+    check_sets(&sets, policy("gnp", "p").ingress([deny().source(|it| it.nets = vec![net])]), &[]);
 }
 
 #[test]
