@@ -30,7 +30,12 @@ impl<'a> ShortMembers<'a> {
         for (side, end) in place.ends() {
             let EntitySelectors { positive, negative } =
                 entity_selectors(rule_namespace(&place.policy.id), end);
-            let own = if end.selector.is_some() { "selector" } else { "namespaceSelector" };
+            let own = match (&end.selector, &end.namespace_selector) {
+                (Some(_), _) => "selector",
+                (None, Some(_)) => "namespaceSelector",
+                // What is excluded is looked for in the policy's own namespace.
+                (None, None) => "notSelector",
+            };
             for (field, node, verb) in [(own, positive, "match"), ("notSelector", negative, "exclude")] {
                 if let Some(text) = node.and_then(|it| self.lost_of(&it, verb)) {
                     let field = format!("{}.{field}", side.as_str());

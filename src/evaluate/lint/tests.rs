@@ -228,6 +228,19 @@ fn rules_that_ask_for_sets_whose_members_a_release_loses_are_told() {
 }
 
 #[test]
+fn what_an_exclusion_looks_for_in_its_own_namespace_is_told_there() {
+    let excluded = selector("feed == 'x'");
+    check_sets(
+        &[("shop/a", "203.0.113.0/25")],
+        np().ingress([allow().source(|it| it.not_selector = Some(excluded))]),
+        &[
+            "spec.ingress[0].source.notSelector: short-members: the pending traces of one release of Calico (a \
+             snapshot of August 2026) never match 203.0.113.0/25 of the network set shop/a",
+        ],
+    );
+}
+
+#[test]
 fn sets_that_no_rule_asks_for_or_that_a_shorter_prefix_saves_are_not() {
     let sets =
         [("a", "203.0.113.0/25"), ("b", "203.0.113.0/24 198.51.100.7/32 2001:db8::/64 2001:db8::9/128")];
