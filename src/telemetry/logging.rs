@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -34,16 +35,26 @@ impl Default for Options {
     }
 }
 
+const LEVELS: &str = "the levels are `error`, `warn`, `info`, `debug`, `trace` and `off`";
+
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter does not parse.
-    #[error("log filter `{filter}` does not parse: name a level, or `target=level` pairs joined by commas")]
+    #[error(
+        "log filter `{filter}` does not parse: name a level, or `target=level` pairs joined by commas; {LEVELS}"
+    )]
     Filter {
         /// The filter.
         filter: String,
         /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
+    },
+    /// A part of the filter is neither a level nor a pair. Taken as a target it would silence all others.
+    #[error("`{part}` is no level of the log, and no `target=level`; {LEVELS}")]
+    Level {
+        /// The part.
+        part: String,
     },
     /// Another part of the process was first.
     #[error("logging is set up already")]
@@ -67,14 +78,35 @@ pub fn init(options: &Options) -> Result<(), Error> {
     subscriber(options, json, colours, io::stderr)?.try_init().map_err(Error::Installed)
 }
 
+/// Checks that a filter is one, as [`init`] does.
+///
+/// # Errors
+///
+/// When it does not parse.
+pub fn check_filter(text: &str) -> Result<(), Error> {
+    filter(text).map(drop)
+}
+
+fn filter(text: &str) -> Result<EnvFilter, Error> {
+    // A part that names a span needs no level.
+    let is_sound = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+    let mut parts = text.split(',').filter(|it| !it.is_empty()).peekable();
+    if parts.peek().is_none() {
+        return Err(Error::Level { part: text.to_owned() });
+    }
+    if let Some(part) = parts.find(|it| !is_sound(it)) {
+        return Err(Error::Level { part: part.to_owned() });
+    }
+    EnvFilter::try_new(text).map_err(|source| Error::Filter { filter: text.to_owned(), source })
+}
+
 type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;
 
 fn subscriber<W>(options: &Options, json: bool, colours: bool, writer: W) -> Result<Subscriber, Error>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&options.filter)
-        .map_err(|source| Error::Filter { filter: options.filter.clone(), source })?;
+    let filter = filter(&options.filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(if json {
         Box::new(builder.json().flatten_event(true).with_current_span(false).finish())
@@ -195,5 +227,30 @@ mod tests {
         let options = Options { filter: "flowstage=loud".into(), format: Format::Auto };
         let error = subscriber(&options, true, false, io::sink).err().unwrap();
         assert!(error.to_string().contains("`flowstage=loud`"), "{error}");
+    }
+
+    #[track_caller]
+    fn check_refused(filter: &str, part: &str) {
+        let error = check_filter(filter).expect_err("this filter must be refused").to_string();
+        let levels = "the levels are `error`, `warn`, `info`, `debug`, `trace` and `off`";
+        assert_eq!(error, format!("`{part}` is no level of the log, and no `target=level`; {levels}"));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_no_target() {
+        check_refused("verbose", "verbose");
+        check_refused("info,flowstage", "flowstage");
+        check_refused("", "");
+        check_refused(",", ",");
+        for sound in [
+            "info",
+            "WARN",
+            "off",
+            "warn,flowstage::ingest=debug",
+            "info,[batch{partition=3}]",
+            "info,[batch]",
+        ] {
+            assert!(check_filter(sound).is_ok(), "{sound}");
+        }
     }
 }

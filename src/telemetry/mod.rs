@@ -27,7 +27,8 @@ pub use family::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, OTHER}
 pub use health::{Check, Health, Probe, Pulse};
 pub use latency::{Stage, StageRecorder};
 pub use logging::{
-    Error as LoggingError, Excerpt, Format as LogFormat, Options as LogOptions, init as init_logging,
+    Error as LoggingError, Excerpt, Format as LogFormat, Options as LogOptions,
+    check_filter as check_log_filter, init as init_logging,
 };
 pub use metrics::{BuildInfo, Families, Metrics};
 pub use sampler::{Sample, Sampler, Suppressed};
