@@ -218,6 +218,31 @@ fn files_that_cannot_be_read_or_written_are_told() {
 }
 
 #[test]
+fn what_run_would_refuse_is_not_called_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |verb: &str| {
+        let mut command = flowstage(folder.path());
+        command.args(verb.split(' ')).args(["--log-level", "verbose"]);
+        for setting in ["kafka.properties.group.id=x", "kafka.brokers=localhost", "kafka.topics.edges=a/b"] {
+            command.args(["--set", setting]);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{verb}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let text = told("config check");
+    assert_eq!(text, told("run"));
+    expect![[r#"
+        error: the configuration has 4 problems
+          because: --set kafka.brokers: `kafka.brokers`: `localhost` has no port: write `host:port`
+               --set kafka.properties.group.id: `kafka.properties.group.id`: is set by this program: set `kafka.group`
+               --set kafka.topics.edges: `kafka.topics.edges`: no name of a topic has a '/': letters a to z and A to Z, digits, `.`, `_` and `-` go
+               --log-level: `log.level`: `verbose` is no level of the log, and no `target=level`; the levels are `error`, `warn`, `info`, `debug`, `trace` and `off`
+          try: `flowstage config print` lists every key with its default
+    "#]].assert_eq(&text);
+}
+
+#[test]
 fn the_configuration_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("good.yaml"), "windows: {width: 5m}\n").unwrap();

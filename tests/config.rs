@@ -152,6 +152,63 @@ fn settings_that_do_not_fit_each_other_are_refused() {
 }
 
 #[test]
+fn what_no_start_could_use_is_refused() {
+    check_refused(
+        &file(
+            "kafka:\n  brokers: 'a:9092,b,c:70000'\n  topics:\n    flows: calico/flows\n    edges: ..\n  properties:\n    group.id: x\n    acks: 1\n    max.poll.records: 5\n    fetch.max: 5\n    security.protocol: tls\nlog: {level: flowstage=loud}\nworkers: 5000\npartials: {partitions: 100000}\n",
+        ),
+        &expect![[r#"
+            flowstage.yaml:2:3: `kafka.brokers`: `b` has no port: write `host:port`
+            flowstage.yaml:8:5: `kafka.properties.acks`: is set by this program: leave it out, exactness rests on it
+            flowstage.yaml:10:5: `kafka.properties.fetch.max`: librdkafka has no such property
+            flowstage.yaml:7:5: `kafka.properties.group.id`: is set by this program: set `kafka.group`
+            flowstage.yaml:9:5: `kafka.properties.max.poll.records`: is a name of the Java client: librdkafka has nothing: batches are sized inside
+            flowstage.yaml:11:5: `kafka.properties.security.protocol`: librdkafka refuses it: Invalid value "tls" for configuration property "security.protocol"
+            flowstage.yaml:4:5: `kafka.topics.flows`: no name of a topic has a '/': letters a to z and A to Z, digits, `.`, `_` and `-` go
+            flowstage.yaml:5:5: `kafka.topics.edges`: `..` is no name of a topic: Kafka refuses `.` and `..`
+            flowstage.yaml:13:1: `workers`: 5000 are too many, at most 256 go: each is a thread with a consumer and a producer of its own, and one a core is enough
+            flowstage.yaml:14:12: `partials.partitions`: 100000 are too many, at most 1024 go: every flush of every partition of flows writes to each, and more than there are workers in the group do nothing
+            flowstage.yaml:12:7: `log.level`: log filter `flowstage=loud` does not parse: name a level, or `target=level` pairs joined by commas; the levels are `error`, `warn`, `info`, `debug`, `trace` and `off`
+        "#]],
+    );
+    check_refused(
+        &file(&format!("kafka: {{topics: {{flows: {}}}}}\n", "a".repeat(250))),
+        &expect![[r#"
+        flowstage.yaml:1:18: `kafka.topics.flows`: 250 characters are too many for a topic: at most 249 go
+    "#]],
+    );
+    let mut layers = variable("FLOWSTAGE_KAFKA__PROPERTIES__SASL_OAUTHBEARER_METHOD", "hunter2");
+    layers.flags = vec![("--log-level".to_owned(), "log.level".to_owned(), "verbose".to_owned())];
+    check_refused(
+        &layers,
+        &expect![[r#"
+        FLOWSTAGE_KAFKA__PROPERTIES__SASL_OAUTHBEARER_METHOD: `kafka.properties.sasl.oauthbearer.method`: librdkafka refuses the value
+        --log-level: `log.level`: `verbose` is no level of the log, and no `target=level`; the levels are `error`, `warn`, `info`, `debug`, `trace` and `off`
+    "#]],
+    );
+}
+
+#[test]
+fn listeners_that_leave_each_other_no_place_are_refused() {
+    check_refused(
+        &file("http: {admin: '127.0.0.1:9405'}\n"),
+        &expect![[r#"
+        flowstage.yaml:1:8: `http.admin`: `127.0.0.1:9405` is taken: `http.api` listens on `127.0.0.1:9405`
+    "#]],
+    );
+    check_refused(
+        &file("http: {admin: '[::1]:80', api: '[::]:80'}\n"),
+        &expect![[r#"
+        flowstage.yaml:1:27: `http.api`: `[::]:80` is taken: `http.admin` listens on `[::1]:80`
+    "#]],
+    );
+    for sound in ["{admin: '127.0.0.1:0', api: '127.0.0.1:0'}", "{admin: '127.0.0.1:9', api: '127.0.0.2:9'}"]
+    {
+        load(&file(&format!("http: {sound}\n")));
+    }
+}
+
+#[test]
 fn what_is_no_yaml_is_refused_with_its_place() {
     check_refused(
         &file("kafka:\n  brokers: [a\nworkers: 1\n"),

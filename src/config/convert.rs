@@ -1,9 +1,8 @@
-//! From the configuration to what the stages take, and what the settings must be together.
+//! From the configuration to what the stages take.
 
 use std::time::Duration;
 
-use super::error::{Error, Origin};
-use super::layers::Loaded;
+use super::check::WORKERS_MAX;
 use super::sections::{
     Bounds, Config, Http, Kafka, Log, Partials, PartialsMode, Policies, Publish, Recommendations, Topics,
     Windows,
@@ -148,7 +147,8 @@ impl Config {
     #[must_use]
     pub fn worker_count(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.workers.map_or_else(cores, |it| usize::try_from(it).unwrap_or(1).max(1))
+        let max = usize::try_from(WORKERS_MAX).unwrap_or(usize::MAX);
+        self.workers.map_or_else(cores, |it| usize::try_from(it).unwrap_or(1).max(1)).min(max)
     }
 
     /// Returns what is logged.
@@ -157,56 +157,4 @@ impl Config {
         let Log { level, format } = &self.log;
         LogOptions { filter: level.clone(), format: *format }
     }
-}
-
-/// Checks what no single key can: settings against each other.
-pub(super) fn check(loaded: &Loaded) -> Vec<Error> {
-    let config = &loaded.config;
-    let mut errors = Vec::new();
-    let mut refuse = |key: &str, cause: String| {
-        let origin = loaded.origins.get(key).cloned().unwrap_or(Origin::Default);
-        errors.push(Error::Value { origin, key: key.to_owned(), cause });
-    };
-    match config.window_spec() {
-        Ok(_) => {}
-        Err(error @ SpecError::Slide) => refuse("windows.slide", error.to_string()),
-        // Of the keys that do not fit each other the one that somebody set is told.
-        Err(error @ SpecError::Width { .. }) => {
-            refuse(set_by_hand(loaded, &["windows.width", "windows.slide"]), error.to_string());
-        }
-        Err(error @ SpecError::OpenPanes { .. }) => {
-            let keys = ["windows.lateness", "windows.skew", "windows.slide"];
-            refuse(set_by_hand(loaded, &keys), error.to_string());
-        }
-    }
-    for (key, duration) in [
-        ("policies.poll_interval", config.policies.poll_interval),
-        ("publish.flush_interval", config.publish.flush_interval),
-        ("publish.publish_interval", config.publish.publish_interval),
-    ] {
-        if duration.is_zero() {
-            refuse(key, "must be longer than nothing".to_owned());
-        }
-    }
-    let topics = &config.kafka.topics;
-    let all = [
-        ("kafka.topics.flows", &topics.flows),
-        ("kafka.topics.partials", &topics.partials),
-        ("kafka.topics.edges", &topics.edges),
-        ("kafka.topics.denies", &topics.denies),
-        ("kafka.topics.recommendations", &topics.recommendations),
-        ("kafka.topics.dead_letters", &topics.dead_letters),
-    ];
-    for (place, (key, topic)) in all.iter().enumerate() {
-        if let Some((other, _)) = all.iter().take(place).find(|(_, it)| it == topic) {
-            refuse(key, format!("`{topic}` is `{other}` already"));
-        }
-    }
-    errors
-}
-
-/// Returns the first of the keys that is not at its default.
-fn set_by_hand(loaded: &Loaded, keys: &[&'static str]) -> &'static str {
-    let set = keys.iter().find(|it| loaded.origins.contains_key(**it)).or(keys.first());
-    set.copied().unwrap_or("windows.width")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::convert::check;
+use super::check::check;
 use super::error::{Error, Errors, Origin};
 use super::keys::{KEYS, Named, PROPERTIES, named, set_property};
 use super::nearest::nearest;

@@ -17,6 +17,7 @@ mod tree;
 
 mod sections;
 
+mod check;
 mod convert;
 mod keys;
 mod layers;

@@ -13,6 +13,7 @@
 //! ```
 
 mod batch;
+mod check;
 mod file;
 mod kafka;
 mod lines;
@@ -26,6 +27,7 @@ mod topics;
 mod unpack;
 mod waker;
 
+pub use check::{check_brokers, check_property, check_topic};
 pub use file::FileConsumer;
 pub use kafka::KafkaConsumer;
 pub use port::{Committed, Consumer, Error, From, Log, LogPartition, Rebalance, Record};

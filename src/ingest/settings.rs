@@ -57,13 +57,17 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Properties {
     }
 }
 
+/// Tells whether the value of a property may be a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    ["password", "secret", "key", "token", "oauthbearer", "jaas", "pem"].iter().any(|it| name.contains(it))
+}
+
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |name: &str| {
-            !["password", "secret", "key", "oauthbearer", "jaas"].iter().any(|it| name.contains(it))
-        };
         f.debug_map()
-            .entries(self.iter().map(|(name, value)| (name, if shown(name) { value } else { "(not shown)" })))
+            .entries(
+                self.iter().map(|(name, value)| (name, if is_secret(name) { "(not shown)" } else { value })),
+            )
             .finish()
     }
 }
@@ -97,10 +101,10 @@ impl<'de> Deserialize<'de> for Properties {
 
 /// Properties that the promises of this program rest on, and what to do instead of setting them.
 const OWNED: &[(&str, &str)] = &[
-    ("bootstrap.servers", "set `brokers`"),
-    ("metadata.broker.list", "set `brokers`"),
-    ("group.id", "set `group`"),
-    ("client.id", "set `client_id`"),
+    ("bootstrap.servers", "set `kafka.brokers`"),
+    ("metadata.broker.list", "set `kafka.brokers`"),
+    ("group.id", "set `kafka.group`"),
+    ("client.id", "set `kafka.client_id`"),
     ("enable.auto.commit", "leave it out: offsets are committed only when their results are safe"),
     ("auto.commit.interval.ms", "leave it out: offsets are committed only when their results are safe"),
     ("enable.auto.offset.store", "leave it out: offsets are committed only when their results are safe"),
@@ -178,8 +182,9 @@ impl KafkaConfig {
     pub(super) fn plain_client(&self) -> Result<ClientConfig, Error> {
         let mut config = ClientConfig::new();
         for (name, value) in self.properties.iter() {
-            refuse(name, OWNED, "is set by this program", "")?;
-            refuse(name, JAVA_NAMES, "is a name of the Java client", "librdkafka has ")?;
+            if let Some(why) = why_not(name) {
+                return Err(Error::Kafka { context: format!("property `{name}` {why}"), source: None });
+            }
             config.set(name, value);
         }
         config
@@ -192,13 +197,14 @@ impl KafkaConfig {
     }
 }
 
-fn refuse(name: &str, table: &[(&str, &str)], why: &str, lead: &str) -> Result<(), Error> {
-    match table.iter().find(|(it, _)| *it == name) {
-        None => Ok(()),
-        Some((_, instead)) => {
-            Err(Error::Kafka { context: format!("property `{name}` {why}: {lead}{instead}"), source: None })
-        }
-    }
+/// Returns why a property is not a user's to set, and what to do instead; nothing where it is.
+pub(super) fn why_not(name: &str) -> Option<String> {
+    let instead =
+        |table: &'static [(&str, &str)]| table.iter().find(|(it, _)| *it == name).map(|(_, it)| *it);
+    let owned = instead(OWNED).map(|it| format!("is set by this program: {it}"));
+    owned.or_else(|| {
+        instead(JAVA_NAMES).map(|it| format!("is a name of the Java client: librdkafka has {it}"))
+    })
 }
 
 /// Where librdkafka's own default is wrong for us. A user's property goes before these.
@@ -262,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_property_that_our_promises_rest_on_is_refused_with_the_remedy() {
-        check(&[("group.id", "x")], Err("property `group.id` is set by this program: set `group`"));
+        check(&[("group.id", "x")], Err("property `group.id` is set by this program: set `kafka.group`"));
         check(
             &[("auto.offset.reset", "latest")],
             Err(

@@ -56,6 +56,18 @@ const OWNED: &[(&str, &str)] = &[
     ("partitioner", "murmur2_random"),
 ];
 
+/// Checks that a property of the client is a user's to set.
+///
+/// # Errors
+///
+/// When it is ours; the text says why.
+pub fn check_property(name: &str) -> Result<(), String> {
+    match OWNED.iter().any(|(it, _)| *it == name) {
+        true => Err("is set by this program: leave it out, exactness rests on it".to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// Where librdkafka's own default is wrong for us. A user's property goes before these.
 const DEFAULTS: &[(&str, &str)] = &[
     // The default of a gibibyte is no bound. Twice this is what a worker makes between two flushes at full rate.
@@ -154,14 +166,8 @@ impl<M> KafkaProducer<M> {
             config.set(*name, *value);
         }
         for (name, value) in properties {
-            if OWNED.iter().any(|(it, _)| *it == name) {
-                return Err(Error::Kafka {
-                    context: format!(
-                        "property `{name}` is set by this program: leave it out, exactness rests on it"
-                    ),
-                    source: None,
-                });
-            }
+            check_property(name)
+                .map_err(|why| Error::Kafka { context: format!("property `{name}` {why}"), source: None })?;
             config.set(name, value);
         }
         for (name, value) in OWNED {

@@ -15,5 +15,5 @@ mod port;
 pub mod render;
 
 pub use directory::{Directory, DirectoryError, Written};
-pub use kafka::{KafkaProducer, Topics};
+pub use kafka::{KafkaProducer, Topics, check_property};
 pub use port::{Error, SendError};
