@@ -47,8 +47,12 @@ const PARTITIONS: i32 = 8;
 /// The embedded broker keeps 5 MiB a partition, as stored.
 const EMBEDDED_PARTITIONS: i32 = 64;
 
-/// Records between two publications: what a worker reads in about a second.
-const FLUSH_EVERY: usize = 300_000;
+/// Records between two publications of partials, which are a second apart by default: what a worker reads in it at two
+/// microseconds a flow.
+const FLUSH_EVERY: usize = 500_000;
+
+/// Publications of partials for one of results, which are two seconds apart.
+const FLUSHES_PER_PUBLICATION: usize = 2;
 
 const ROUNDS: usize = 3;
 
@@ -184,7 +188,7 @@ fn flowstage(brokers: &str, partitions: i32, group: &str, count: usize, programs
     let mut engine = engine(partitions, programs);
     let mut decoder = Decoder::new(Format::Calico);
     let mut seen = 0;
-    let mut flushed = 0;
+    let (mut flushed, mut flushes) = (0, 0);
     while seen < count {
         for change in consumer.rebalances().expect("the group goes on") {
             assign(&mut engine, change);
@@ -198,7 +202,12 @@ fn flowstage(brokers: &str, partitions: i32, group: &str, count: usize, programs
         seen += read.expect("the records are read");
         if seen - flushed > FLUSH_EVERY || seen >= count {
             flushed = seen;
-            publish(&mut engine);
+            flushes += 1;
+            flush(&mut engine);
+        }
+        if flushes == FLUSHES_PER_PUBLICATION || seen >= count {
+            flushes = 0;
+            engine.apply(Event::Publish, &mut Vec::new());
         }
     }
     consumer.close(Duration::from_secs(5)).expect("the group is left");
@@ -233,7 +242,7 @@ fn assign(engine: &mut Engine, change: Rebalance) {
     }
 }
 
-fn publish(engine: &mut Engine) {
+fn flush(engine: &mut Engine) {
     engine.drain_tally(|judgement, tallied| {
         black_box((judgement, tallied));
     });
@@ -247,7 +256,6 @@ fn publish(engine: &mut Engine) {
             engine.absorb(MergePartitionId(0), Offset(offset), &value).expect("our own partials read back");
         }
     }
-    engine.apply(Event::Publish, &mut effects);
 }
 
 fn baseline(brokers: &str, group: &str, count: usize, policies: &[SimplePolicy]) {

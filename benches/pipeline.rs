@@ -22,8 +22,12 @@ const POLICIES: usize = 200;
 
 const SLIDE: Duration = Duration::from_secs(60);
 
-/// Records between two publications: what a worker reads in about a second.
-const FLUSH_EVERY: u64 = 300_000;
+/// Records between two publications of partials, which are a second apart by default: what a worker reads in it at two
+/// microseconds a flow.
+const FLUSH_EVERY: u64 = 500_000;
+
+/// Publications of partials for one of results, which are two seconds apart.
+const FLUSHES_PER_PUBLICATION: u64 = 2;
 
 /// How often the records are read: enough that what is done once for an edge does not count for much, as in a process
 /// that has run for a minute.
@@ -91,6 +95,7 @@ impl Worker {
         (0..PASSES).for_each(|_| {
             self.run_at(records, 0);
         });
+        self.flush();
         self.publish();
         self.reports
     }
@@ -103,14 +108,25 @@ impl Worker {
                 self.engine.observe(PartitionId(0), self.offset, None, &flow);
             }
             self.offset = self.offset.next();
-            if self.offset.0.unsigned_abs().is_multiple_of(FLUSH_EVERY) {
+            let count = self.offset.0.unsigned_abs();
+            if count.is_multiple_of(FLUSH_EVERY) {
+                self.flush();
+            }
+            if count.is_multiple_of(FLUSH_EVERY * FLUSHES_PER_PUBLICATION) {
                 self.publish();
             }
         }
         self.reports
     }
 
-    fn publish(&mut self) {
+    /// Takes the records of one slide, and publishes: windows are closed one by one.
+    fn run_slide(&mut self, records: &Batch, slide: u32) {
+        self.run_at(records, slide);
+        self.flush();
+        self.publish();
+    }
+
+    fn flush(&mut self) {
         self.engine.drain_tally(|judgement, tallied| {
             black_box((judgement, tallied));
         });
@@ -138,6 +154,10 @@ impl Worker {
                 | Effect::CommitPartials { .. } => {}
             }
         }
+    }
+
+    fn publish(&mut self) {
+        let mut effects = Vec::new();
         self.engine.apply(Event::Publish, &mut effects);
         self.reports += effects.iter().map(|it| u64::from(matches!(it, Effect::Report(_)))).sum::<u64>();
     }
@@ -188,7 +208,7 @@ fn growth(c: &mut Criterion) {
         group.bench_function(format!("panes_per_window/{panes}"), |b| {
             b.iter_batched_ref(
                 || Worker::new(&programs, panes),
-                |it| (0..slides).map(|slide| it.run_at(&batch, slide)).sum::<u64>(),
+                |it| (0..slides).for_each(|slide| it.run_slide(&batch, slide)),
                 BatchSize::PerIteration,
             );
         });
