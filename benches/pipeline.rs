@@ -92,16 +92,14 @@ impl Worker {
     }
 
     fn run(&mut self, records: &Batch) -> u64 {
-        (0..PASSES).for_each(|_| {
-            self.run_at(records, 0);
-        });
+        (0..PASSES).for_each(|_| self.run_at(records, 0));
         self.flush();
         self.publish();
         self.reports
     }
 
     /// Takes the records as though they had come `slides` slides later.
-    fn run_at(&mut self, records: &Batch, slides: u32) -> u64 {
+    fn run_at(&mut self, records: &Batch, slides: u32) {
         for record in records.iter() {
             if let Ok(mut flow) = self.decoder.decode(record) {
                 flow.end = flow.end.plus(SLIDE * slides);
@@ -116,7 +114,6 @@ impl Worker {
                 self.publish();
             }
         }
-        self.reports
     }
 
     /// Takes the records of one slide, and publishes: windows are closed one by one.

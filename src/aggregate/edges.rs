@@ -30,25 +30,29 @@ pub(crate) struct EdgeKey {
 }
 
 /// One edge: what it is, what was said of it, and where it was counted last.
+///
+/// A flow of a known edge finds its row by the key, then asks for the hint and the verdict: all of it is one line of the
+/// cache, which is mostly not at hand.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct EdgeRow {
-    /// The edge.
-    pub(crate) edge: Arc<Edge>,
-    /// Its short name.
-    pub(crate) digest: EdgeDigest,
-    /// Chooses the partition of the partials log.
-    pub(crate) route: u64,
+    /// What makes it, by numbers of this table.
+    pub(crate) key: EdgeKey,
+    /// The pane table that counted this edge last, and where in it.
+    pub(super) hint: (u32, u32),
     /// The generation of programs that `judgement` was given under; 0 for none.
     pub(crate) judged_in: u32,
     /// The verdict, remembered; nothing for an edge that is never judged.
     pub(crate) judgement: Option<JudgementId>,
     /// Whether it stands for all further peers beyond a limit.
     pub(crate) is_overflow: bool,
-    /// The pane table that counted this edge last, and where in it.
-    pub(super) hint: (u32, u32),
-    /// What makes it, by numbers of this table.
-    pub(crate) key: EdgeKey,
+    /// The edge.
+    pub(crate) edge: Arc<Edge>,
+    /// Chooses the partition of the partials log.
+    pub(crate) route: u64,
 }
+
+const _: () = assert!(size_of::<EdgeRow>() == 64);
 
 /// The name of the peer that stands for all the peers beyond a limit. No Kubernetes name can be spelled so.
 const OTHER: &str = "<other>";
@@ -61,6 +65,7 @@ pub struct EdgeTable {
     services: Services,
     by_key: HashTable<u32>,
     rows: Vec<EdgeRow>,
+    digests: Vec<EdgeDigest>,
     pane_uids: u32,
 }
 
@@ -163,6 +168,11 @@ impl EdgeTable {
         self.rows.get(idx.0 as usize)
     }
 
+    /// Returns the short name of an edge.
+    pub(crate) fn digest(&self, idx: EdgeIdx) -> Option<EdgeDigest> {
+        self.digests.get(idx.0 as usize).copied()
+    }
+
     /// Returns a row to write to.
     pub(crate) fn row_mut(&mut self, idx: EdgeIdx) -> Option<&mut EdgeRow> {
         self.rows.get_mut(idx.0 as usize)
@@ -245,8 +255,8 @@ impl EdgeTable {
         };
         let idx = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         let is_overflow = is_overflow(&edge);
+        self.digests.push(digest_edge(&edge));
         self.rows.push(EdgeRow {
-            digest: digest_edge(&edge),
             route: namespace_hash(edge.subject.namespace.as_deref()),
             edge: Arc::new(edge),
             judged_in: 0,

@@ -152,6 +152,7 @@ impl Comparing {
     }
 
     /// Compares one flow with the judgement of its edge: the hot path.
+    #[inline]
     pub(super) fn count(
         &mut self,
         edges: &EdgeTable,

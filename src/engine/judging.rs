@@ -63,6 +63,7 @@ impl Judging {
 
     /// Returns the verdict on an edge: one compare when it was judged before under these programs. Nothing for an edge
     /// that stands for further peers beyond a limit.
+    #[inline]
     pub(super) fn judge(&mut self, edges: &mut EdgeTable, idx: EdgeIdx) -> Option<JudgementId> {
         match edges.row(idx) {
             Some(row) if row.judged_in == self.generation => row.judgement,

@@ -322,14 +322,14 @@ impl Engine {
             merge.take_dirty(|it| changed.push(it));
             for it in changed {
                 let id = judging.judge(edges, it.edge);
-                let Some(row) = edges.row(it.edge) else { continue };
+                let (Some(row), Some(digest)) = (edges.row(it.edge), edges.digest(it.edge)) else { continue };
                 effects.push(Effect::Report(Box::new(EdgeReport {
                     policy_set,
                     pane: it.pane,
                     start: cut.start_of(it.pane),
                     end: cut.end_of(it.pane),
                     edge: Arc::clone(&row.edge),
-                    digest: row.digest,
+                    digest,
                     totals: it.totals,
                     revision: it.revision,
                     finality: it.finality,

@@ -14,6 +14,15 @@ pub struct Tallied {
     pub bytes: u64,
 }
 
+impl Tallied {
+    #[inline]
+    fn add(&mut self, counters: &Counters) {
+        self.flows += 1;
+        self.connections = self.connections.saturating_add(counters.connections_started);
+        self.bytes = self.bytes.saturating_add(counters.bytes_in).saturating_add(counters.bytes_out);
+    }
+}
+
 /// Plain numbers, one row a judgement; the shell moves them into its metrics once a batch.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -22,18 +31,25 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    #[inline]
     pub(super) fn count(&mut self, judgement: JudgementId, counters: &Counters) {
+        match self.rows.get_mut(judgement.0 as usize) {
+            Some(row) if row.flows > 0 => row.add(counters),
+            Some(_) | None => self.begin(judgement, counters),
+        }
+    }
+
+    /// Counts the first flow of a judgement since the last call.
+    #[cold]
+    fn begin(&mut self, judgement: JudgementId, counters: &Counters) {
         let idx = judgement.0 as usize;
         if idx >= self.rows.len() {
             self.rows.resize(idx + 1, Tallied::default());
         }
-        let Some(row) = self.rows.get_mut(idx) else { return };
-        if row.flows == 0 {
-            self.touched.push(judgement);
+        self.touched.push(judgement);
+        if let Some(row) = self.rows.get_mut(idx) {
+            row.add(counters);
         }
-        row.flows += 1;
-        row.connections = row.connections.saturating_add(counters.connections_started);
-        row.bytes = row.bytes.saturating_add(counters.bytes_in).saturating_add(counters.bytes_out);
     }
 
     /// Returns the judgements that were counted and not handed out yet.

@@ -56,13 +56,16 @@ const OWNED: &[(&str, &str)] = &[
     ("partitioner", "murmur2_random"),
 ];
 
+/// Other names of what is in [`OWNED`] (librdkafka, CONFIGURATION.md).
+const ALIASES: &[&str] = &["request.required.acks", "delivery.timeout.ms"];
+
 /// Checks that a property of the client is a user's to set.
 ///
 /// # Errors
 ///
 /// When it is ours; the text says why.
 pub fn check_property(name: &str) -> Result<(), String> {
-    match OWNED.iter().any(|(it, _)| *it == name) {
+    match OWNED.iter().any(|(it, _)| *it == name) || ALIASES.contains(&name) {
         true => Err("is set by this program: leave it out, exactness rests on it".to_owned()),
         false => Ok(()),
     }
