@@ -44,7 +44,7 @@ pub(crate) struct EdgeRow {
     pub(crate) judged_in: u32,
     /// The verdict, remembered; nothing for an edge that is never judged.
     pub(crate) judgement: Option<JudgementId>,
-    /// Whether it stands for all further peers beyond a limit.
+    /// Whether it stands for all further peers beyond a limit. Such an edge is never judged.
     pub(crate) is_overflow: bool,
     /// The edge.
     pub(crate) edge: Arc<Edge>,
@@ -254,7 +254,7 @@ impl EdgeTable {
             service: self.services.get(key.service).cloned(),
         };
         let idx = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        let is_overflow = is_overflow(&edge);
+        let is_overflow = edge.peer.name == OTHER;
         self.digests.push(digest_edge(&edge));
         self.rows.push(EdgeRow {
             route: namespace_hash(edge.subject.namespace.as_deref()),
@@ -282,12 +282,6 @@ fn overflow_peer() -> Endpoint {
         address: None,
         labels: None,
     }
-}
-
-/// Tells whether an edge stands for all further peers beyond a limit. Such an edge is never judged.
-#[must_use]
-pub fn is_overflow(edge: &Edge) -> bool {
-    edge.peer.name == OTHER
 }
 
 /// Services by number; 0 is none.

@@ -53,8 +53,8 @@ mod watermark;
 mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Ledger};
+pub use edges::EdgeTable;
 pub(crate) use edges::{EdgeIdx, EdgeKey};
-pub use edges::{EdgeTable, is_overflow};
 pub(crate) use fold::{DirtySlot, Folded};
 pub use fold::{Fold, Frontier, Retain};
 pub(crate) use intern::EndpointIdx;

@@ -95,13 +95,10 @@ pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
 
 /// Tells whether the other end of a pipe is closed; also where the error stands inside of another one.
 fn is_closed(error: &(dyn StdError + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let is_it = error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe);
-    is_it
-        || inner.is_some_and(|it| is_closed(it))
-        || error.downcast_ref::<csv::Error>().is_some_and(
-            |it| matches!(it.kind(), csv::ErrorKind::Io(it) if it.kind() == io::ErrorKind::BrokenPipe),
-        )
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return error.kind() == io::ErrorKind::BrokenPipe || error.get_ref().is_some_and(|it| is_closed(it));
+    }
+    matches!(error.downcast_ref().map(csv::Error::kind), Some(csv::ErrorKind::Io(it)) if is_closed(it))
 }
 
 /// Writes what went wrong, why, and what to try; returns the exit code.

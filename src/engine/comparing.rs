@@ -151,6 +151,11 @@ impl Comparing {
         self.is_waiting.clear();
     }
 
+    /// Returns how often, since the last call, the judge by the checker's rules had to forget what it had met.
+    pub(super) fn take_resets(&mut self) -> u64 {
+        self.checker.as_mut().map_or(0, Judge::take_resets)
+    }
+
     /// Compares one flow with the judgement of its edge: the hot path.
     #[inline]
     pub(super) fn count(

@@ -127,8 +127,8 @@ impl Engine {
 
     /// Returns how often, since the last call, the ends and classes that verdicts rest on were forgotten because they took
     /// too much memory; each time costs a new look at every end.
-    pub const fn take_judge_resets(&mut self) -> u64 {
-        self.judging.take_resets()
+    pub fn take_judge_resets(&mut self) -> u64 {
+        self.judging.take_resets() + self.comparing.take_resets()
     }
 
     /// Folds a flow: the hot path. Nothing is allocated for an edge that is known.
