@@ -1,8 +1,9 @@
 //! One forward reader over JSON as compact encoders write it.
 //!
-//! It reads less than JSON: at most one space behind `,` and `:` (as Python's encoder writes), no escapes, and whole
-//! numbers of at most 16 digits. Whatever it takes is JSON; what it does not take may be JSON too, and `None` says
-//! no more than that. So its caller must be able to ask someone else.
+//! It reads less than JSON: at most one space behind `,` and `:` (as Python's encoder writes), whole numbers of at most
+//! 16 digits, and in text neither an escape nor anything but ASCII: such text does not stand there as it is meant, or is
+//! no name of Kubernetes. Whatever it takes is JSON; what it does not take may be JSON too, and `None` says no more than
+//! that. So its caller must be able to ask someone else.
 
 use memchr::memchr;
 
@@ -18,7 +19,7 @@ const SHORT_TEXT: usize = 64;
 /// What a number grows by when digits are written behind it.
 const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-/// A place in JSON text, which holds no escape and no control character: whoever makes one has looked.
+/// A place in JSON text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
@@ -228,7 +229,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Finds the next quote. Most text has fewer than 16 bytes, so a call would cost more than the search.
+/// Finds the quote that ends plain text. Most text has fewer than 16 bytes, so a call would cost more than the search.
+/// What follows shortly behind must be plain, too, which it is in nearly every record.
 #[inline(always)]
 fn find_quote(rest: &[u8]) -> Option<usize> {
     const QUOTES: u128 = u128::from_ne_bytes([b'"'; 16]);
@@ -238,6 +240,9 @@ fn find_quote(rest: &[u8]) -> Option<usize> {
     while at < SHORT_TEXT
         && let Some(chunk) = rest.get(at..).and_then(<[u8]>::first_chunk::<16>)
     {
+        if !is_plain(chunk) {
+            return None;
+        }
         // The lowest top bit that is set marks the first zero byte; higher ones may be wrong (Hacker's Delight, 6-1).
         let word = u128::from_le_bytes(*chunk) ^ QUOTES;
         let found = word.wrapping_sub(ONES) & !word & TOPS;
@@ -246,7 +251,25 @@ fn find_quote(rest: &[u8]) -> Option<usize> {
         }
         at += 16;
     }
-    memchr(b'"', rest.get(at..)?).map(|it| at + it)
+    find_far_quote(rest, at)
+}
+
+/// Finds the quote that ends plain text, behind what was searched.
+#[inline(never)]
+fn find_far_quote(rest: &[u8], searched: usize) -> Option<usize> {
+    let rest = rest.get(searched..)?;
+    let end = memchr(b'"', rest)?;
+    is_plain(rest.get(..end)?).then_some(searched + end)
+}
+
+/// Tells whether text holds no escape, no control character and nothing but ASCII.
+///
+/// Without an early exit the compiler looks at 16 bytes at once.
+#[inline(always)]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    // One comparison for both ends: 0x7f and all above it are negative behind the addition.
+    let is_odd = |byte: u8| (byte.cast_signed().wrapping_add(1) < 0x21) | (byte == b'\\');
+    !text.iter().fold(false, |found, byte| found | is_odd(*byte))
 }
 
 /// Reads the digits at the begin, at most eight, without a branch for each: their value and their count.
@@ -313,7 +336,7 @@ mod tests {
         for length in 0..200 {
             for behind in [0, 1, 7, 40] {
                 // Bytes beside the quote's value would show a borrow that goes too far.
-                let inside: String = "!#\u{a2}z".chars().cycle().take(length).collect();
+                let inside: String = "!#~z".chars().cycle().take(length).collect();
                 let text = format!("\"{inside}\"{}", "\"#".repeat(behind));
                 let mut cursor = Cursor::new(&text);
                 assert_eq!(cursor.string(), Some(inside.as_str()));
@@ -321,6 +344,18 @@ mod tests {
             }
         }
         assert_eq!(Cursor::new("\"never ends, though it goes on for more than one word").string(), None);
+    }
+
+    #[test]
+    fn text_that_is_not_plain_is_not_read_at_any_distance() {
+        for odd in ["\\", "\n", "\0", "\u{1f}", "\u{7f}", "\u{a2}", "\u{20ac}"] {
+            for before in 0..100 {
+                for behind in [0, 1, 20, 70] {
+                    let text = format!("\"{}{odd}{}\"", "a".repeat(before), "b".repeat(behind));
+                    assert_eq!(Cursor::new(&text).string(), None, "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]

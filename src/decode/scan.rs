@@ -66,7 +66,7 @@ impl Scanner {
     #[inline(never)]
     pub(super) fn scan<'a>(&mut self, value: &'a [u8]) -> Option<Scanned<'a>> {
         let value = value.strip_suffix(b"\n").unwrap_or(value);
-        if value.first() != Some(&b'{') || is_unusual(value) {
+        if value.first() != Some(&b'{') {
             return None;
         }
         let mut cursor = Cursor::new(from_utf8(value).ok()?);
@@ -184,21 +184,6 @@ impl Scanner {
             | Field::TcpUnrecovered => skip(value, cursor)?,
         }
         Some(())
-    }
-}
-
-/// Tells whether the record holds an escape, a control character or anything but ASCII: then text does not stand there
-/// as it is meant, or is not to be taken at all, or is no name of Kubernetes.
-///
-/// Without an early exit in a chunk, and without a last chunk that is shorter, the compiler looks at 16 bytes at once.
-#[inline]
-fn is_unusual(value: &[u8]) -> bool {
-    // One comparison for both ends: 0x7f and all above it are negative behind the addition.
-    let is_odd = |byte: u8| ((byte.cast_signed().wrapping_add(1)) < 0x21) | (byte == b'\\');
-    let any_odd = |chunk: &[u8; 64]| chunk.iter().fold(false, |found, byte| found | is_odd(*byte));
-    match value.last_chunk() {
-        Some(last) => any_odd(last) || value.as_chunks().0.iter().any(any_odd),
-        None => value.iter().any(|byte| is_odd(*byte)),
     }
 }
 
