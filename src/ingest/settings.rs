@@ -217,12 +217,14 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("max.poll.interval.ms", "60000"),
     // The default of a second is the pause between "queue was full" and the next fetch: it halves the catch-up rate.
     ("fetch.queue.backoff.ms", "2"),
-    // Records wait in memory between fetch and fold. More only goes cold in the cache; much less starves the worker.
-    ("queued.min.messages", "10000"),
-    ("queued.max.messages.kbytes", "16384"),
-    // One partition's share of a fetch, and the whole of it. Bounds memory with many partitions.
+    // Records wait in memory between fetch and fold: a partition is fetched again below the first, none above the second.
+    // More only goes cold in the cache; much less starves the worker.
+    ("queued.min.messages", "2000"),
+    ("queued.max.messages.kbytes", "4096"),
+    // One partition's share of a fetch, and the whole of it, as compressed. It is unpacked at once, to ten times as much:
+    // beyond the processor's cache a worker would read it from memory. So few partitions fill a fetch, in turn.
     ("fetch.message.max.bytes", "1048576"),
-    ("fetch.max.bytes", "16777216"),
+    ("fetch.max.bytes", "2097152"),
     // One fetch must fit, with room for what goes around it; a longer answer is an attack or a mistake.
     ("receive.message.max.bytes", "33554432"),
     // At a low rate, wait a little for more instead of asking for every record.
