@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use tracing::warn;
 
-use super::batch::{self, Batch, Buffer, CommitQueue, Entry, FetchQueue};
+use super::native::{self, Batch, Buffer, CommitQueue, Entry, FetchQueue};
 use super::offsets::{Position, Positions};
 use super::port::{Committed, Consumer, Error, From, Log, LogPartition, Rebalance, Record};
 use super::rebalance::{Change, Member, Queues, Span, Topics};
@@ -200,7 +200,7 @@ impl KafkaConsumer {
             .iter()
             .filter_map(|(it, position)| {
                 let (low, high) =
-                    batch::cached_watermarks(&self.consumer, member.topics.name(it.log), it.partition)?;
+                    native::cached_watermarks(&self.consumer, member.topics.name(it.log), it.partition)?;
                 Some((it, (high - position.next.max(low)).max(0)))
             })
             .collect();
@@ -262,10 +262,10 @@ impl Consumer for KafkaConsumer {
         let topic = self.member().topics.name(partition.log);
         // What the assignment found and what the last fetch told; the former alone would age, and the latter may be
         // from before the assignment.
-        let end = batch::cached_watermarks(&self.consumer, topic, partition.partition)
+        let end = native::cached_watermarks(&self.consumer, topic, partition.partition)
             .map_or(position.end, |(_, high)| high.max(position.end));
         // The client's own position passes the marks of transactions, which nobody is given.
-        position.next >= end || batch::position(&self.consumer, topic, partition.partition) >= Some(end)
+        position.next >= end || native::position(&self.consumer, topic, partition.partition) >= Some(end)
     }
 
     fn close(&mut self, deadline: Duration) -> Result<(), Error> {
@@ -376,7 +376,7 @@ fn unreadable(topic: &str, partition: i32, offset: i64, code: RDKafkaErrorCode) 
 
 /// Tells why an error of the client means that the member cannot go on, where it does.
 fn hopeless(consumer: &BaseConsumer<Member>, error: &KafkaError) -> Option<String> {
-    if let Some((_, text)) = batch::fatal_error(consumer) {
+    if let Some((_, text)) = native::fatal_error(consumer) {
         return Some(format!("the Kafka client cannot go on: {text}"));
     }
     match error.rdkafka_error_code() {

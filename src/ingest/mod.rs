@@ -12,11 +12,11 @@
 //!                               +-- rebalances: committed offset and metadata in, last commit out
 //! ```
 
-mod batch;
 mod check;
 mod file;
 mod kafka;
 mod lines;
+mod native;
 mod offsets;
 mod port;
 mod rebalance;

@@ -16,7 +16,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, info, warn};
 
-use super::batch::{self, CommitAnswer, FetchQueue, Offsets};
+use super::native::{self, CommitAnswer, FetchQueue, Offsets};
 use super::offsets::{Ledger, Start};
 use super::port::{Committed, Error, From, Log, LogPartition, Rebalance};
 use super::stats::{CommitOutcome, KafkaStats};
@@ -186,7 +186,7 @@ impl Member {
             (state.from, state.first)
         };
         let mut planned = Vec::with_capacity(list.count());
-        for (elem, metadata) in committed.elements().iter().zip(batch::metadata(&committed)) {
+        for (elem, metadata) in committed.elements().iter().zip(native::metadata(&committed)) {
             let Some(log) = self.topics.log(elem.topic()) else { continue };
             let committed = match elem.offset() {
                 Offset::Offset(offset) => Some(Committed { offset, metadata }),
@@ -368,7 +368,7 @@ impl Member {
         if due.is_empty() {
             return Ok(());
         }
-        let answer = self.topics.list(due).and_then(|list| batch::commit_within(consumer, &list, wait));
+        let answer = self.topics.list(due).and_then(|list| native::commit_within(consumer, &list, wait));
         self.stats.committed(outcome(&answer));
         if answer.is_ok() {
             let mut state = self.state();

@@ -144,7 +144,7 @@ impl KafkaConfig {
             // The offset that is committed is the one that results allow, with the state that belongs to it.
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // See `batch`: with the batch poll it would skip records.
+            // See `native::batch`: with the batch poll it would skip records.
             .set("enable.partition.eof", "false");
         // With the newer protocol the broker owns these, and librdkafka refuses a client that sets them.
         let broker_owns = self.properties.get("group.protocol") == Some("consumer");

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::warn;
 
-use super::batch::{self, Buffer, Entry, FetchQueue};
+use super::native::{self, Buffer, Entry, FetchQueue};
 use super::port::Error;
 use super::settings::KafkaConfig;
 use super::topics;
@@ -128,7 +128,7 @@ impl TopicReader {
         for _ in 0..8 {
             drop(self.consumer.poll(Duration::ZERO));
         }
-        if let Some((_, text)) = batch::fatal_error(&self.consumer) {
+        if let Some((_, text)) = native::fatal_error(&self.consumer) {
             return Err(Error::Kafka {
                 context: format!("the Kafka client cannot go on: {text}"),
                 source: None,
@@ -145,7 +145,7 @@ impl TopicReader {
     /// Tells whether everything was delivered that was there at the start.
     pub fn has_caught_up(&mut self) -> bool {
         let consumer = &self.consumer;
-        self.behind.retain(|it| batch::position(consumer, &it.topic, it.partition) < Some(it.end));
+        self.behind.retain(|it| native::position(consumer, &it.topic, it.partition) < Some(it.end));
         self.behind.is_empty()
     }
 

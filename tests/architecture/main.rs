@@ -255,12 +255,12 @@ fn a_module_for_tests_is_free_in_all_its_files() {
 }
 
 #[test]
-fn unsafe_stands_in_one_file() {
+fn unsafe_stands_in_one_folder() {
     let files = [
-        ("ingest/mod.rs", "mod batch;\n#[expect(unsafe_code, reason = \"x\")]\nfn f() { unsafe { g() } }"),
-        ("ingest/batch.rs", "fn f() { unsafe { g() } }"),
+        ("ingest/mod.rs", "mod native;\n#[expect(unsafe_code, reason = \"x\")]\nfn f() { unsafe { g() } }"),
+        ("ingest/native/mod.rs", "fn f() { unsafe { g() } }"),
     ];
-    check(&files, &["src/ingest/mod.rs:3: `unsafe` stands only in ingest/batch.rs"]);
+    check(&files, &["src/ingest/mod.rs:3: `unsafe` stands only in ingest/native/"]);
 }
 
 #[test]
