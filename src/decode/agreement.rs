@@ -302,10 +302,36 @@ fn every_cut_and_every_shift_is_read_alike() {
         check(&mut decoder, &mut strict, &closed);
     }
     for at in 0..whole.len() {
-        for byte in *b"\"\\,}]:0 \x1f\x7f\x80" {
+        for byte in *b"\"\\,}]:0 \0\x1f\x7f\x80" {
             let mut record = whole.clone();
             record[at] = byte;
             check(&mut decoder, &mut strict, &record);
+        }
+    }
+}
+
+/// A decoder that has read a record predicts its keys, and one that has not predicts nothing.
+#[test]
+fn what_is_inserted_anywhere_is_read_alike() {
+    let usual = Style { comma: ",", colon: ":", before: "", behind: "" };
+    let whole = record(&[], usual, &[], None);
+    let (mut warm, mut strict) = (Decoder::new(Format::Auto), Decoder::new(Format::Auto));
+    check(&mut warm, &mut strict, &whole);
+    let strange = [
+        "\0 1,",
+        "\0\"x\",",
+        ",\0\"x\"",
+        ",\x001",
+        "\u{ff}\"x\",",
+        "\"\u{7f}\":1,",
+        "\"\n\":[],",
+        "\"\\n\":1,",
+    ];
+    for at in 0..=whole.len() {
+        for text in strange {
+            let record = [&whole[..at], text.as_bytes(), &whole[at..]].concat();
+            check(&mut warm, &mut strict, &record);
+            check(&mut Decoder::new(Format::Auto), &mut strict, &record);
         }
     }
 }

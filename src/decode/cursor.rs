@@ -1,8 +1,8 @@
 //! One forward reader over JSON as compact encoders write it.
 //!
 //! It reads less than JSON: at most one space behind `,` and `:` (as Python's encoder writes), whole numbers of at most
-//! 16 digits, and in text neither an escape nor anything but ASCII: such text does not stand there as it is meant, or is
-//! no name of Kubernetes. Whatever it takes is JSON; what it does not take may be JSON too, and `None` says no more than
+//! 16 digits, and in text neither an escape nor a control character nor anything but ASCII: such text does not stand there
+//! as it is meant, is not to be taken at all, or is no name of Kubernetes. Whatever it takes is JSON; what it does not take may be JSON too, and `None` says no more than
 //! that. So its caller must be able to ask someone else.
 
 use memchr::memchr;
@@ -254,7 +254,7 @@ fn find_quote(rest: &[u8]) -> Option<usize> {
     find_far_quote(rest, at)
 }
 
-/// Finds the quote that ends plain text, behind what was searched.
+/// Finds the quote that ends plain text behind what was searched: in long text, or near the end of the record.
 #[inline(never)]
 fn find_far_quote(rest: &[u8], searched: usize) -> Option<usize> {
     let rest = rest.get(searched..)?;

@@ -115,9 +115,9 @@ impl Keys {
         Self { known: vec![Self::start()], strangers: 0 }
     }
 
-    /// A control character begins no text that is read here.
+    /// A byte that UTF-8 never has begins no text.
     fn start() -> Key {
-        Key::new(&[0], &[0], Meaning { field: None, bit: 0 })
+        Key::new(&[0xff], &[0xff], Meaning { field: None, bit: 0 })
     }
 
     /// Returns the place before the first member.
@@ -126,8 +126,8 @@ impl Keys {
         KeyPlace { own: 0, next: self.known.first().map_or(0, |it| it.next) }
     }
 
-    /// Finds the key that `rest` begins with; `last` is the one before. Nothing when no key stands there, or when too
-    /// many are known: then all are forgotten.
+    /// Finds the key that `rest` begins with; `last` is the one before. Nothing when no key stands there, or one
+    /// that is not plain, or when too many are known: then all are forgotten.
     #[inline(always)]
     pub(super) fn find(&mut self, last: KeyPlace, rest: &[u8]) -> Option<Found> {
         let predicted = self.known.get(usize::from(last.next))?;
@@ -159,10 +159,10 @@ impl Keys {
 
     #[cold]
     fn learn(&mut self, spelling: &[u8], name: &[u8]) -> Option<usize> {
-        let place = self.known.len();
         if !is_plain(name) {
             return None;
         }
+        let place = self.known.len();
         if place == KEYS_MAX || self.strangers == STRANGERS_MAX {
             *self = Self::new();
             return None;
@@ -210,6 +210,11 @@ mod tests {
                 }
             }
         }
+        // What stands for the begin of a record is predicted where nothing else is.
+        let last = keys.find(keys.begin(), b"\"novel key\":1").unwrap().place;
+        assert_eq!(last.next, 0);
+        assert!(keys.find(last, b"\0\"a\":1").is_none());
+        assert!(Keys::new().find(Keys::new().begin(), b"\0\"a\":1").is_none());
         for none in ["", "}", "\"a", "\"a\"", "\"a\" :1", "a:", "\"é\":1", "\"a\\\\\":1", "\"a\n\":1"] {
             assert!(keys.find(keys.begin(), none.as_bytes()).is_none(), "{none}");
         }
