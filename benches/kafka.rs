@@ -22,7 +22,9 @@ use flowstage::aggregate::{Limits, Retain, Settings, Spec as WindowSpec};
 use flowstage::decode::{Decoder, Format, parse_trace};
 use flowstage::engine::{Effect, Engine, Event, LOOKS_LIVE, Spec};
 use flowstage::evaluate::Programs;
-use flowstage::ingest::{Consumer as _, From, KafkaConfig, KafkaConsumer, Log, LogPartition, Rebalance};
+use flowstage::ingest::{
+    Consumer as _, From, KafkaConfig, KafkaConsumer, Log, LogPartition, Rebalance, keep_unpacked,
+};
 use flowstage::model::{MergePartitionId, Offset, PartitionId};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -63,6 +65,7 @@ fn main() {
     if std::env::var_os(HOST).is_some() {
         return serve_embedded();
     }
+    keep_unpacked();
     let records = records(FLOWS, EDGES);
     let policies = policies(&records, POLICIES);
     let programs = programs(&policies);

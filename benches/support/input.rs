@@ -21,7 +21,7 @@ pub(crate) struct SimplePolicy {
 }
 
 /// Returns records of the demonstration applications filled up to `edges` edges, of 1.1 KB on average: as an exporter
-/// writes them that collects no process names and writes no trace twice.
+/// writes them that knows neither processes nor what an address was before translation, and writes no trace twice.
 pub(crate) fn records(flows: u64, edges: u64) -> Vec<Vec<u8>> {
     let set = Arc::new(PolicySet::new(vec![], vec![], Cluster::default(), Revision(0)));
     let verdicts = verdicts_of(Arc::new(Programs::compile(set)));

@@ -36,9 +36,13 @@ use clap::Parser;
 use commands::Cli;
 use complaint::{Exit, is_broken_pipe, report};
 
+use crate::ingest::keep_unpacked;
+
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Here there is one thread yet.
+    keep_unpacked();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -154,11 +154,23 @@ impl KafkaConfig {
                 config.set(*name, *value);
             }
         }
+        if self.properties.get("fetch.max.bytes").is_none()
+            && let Some(bytes) = self.message_bytes().filter(|it| *it > FETCH_BYTES)
+        {
+            config.set("fetch.max.bytes", bytes.to_string());
+        }
         if !broker_owns {
             // Only the partitions that move stop, so only their panes are folded again.
             config.set("partition.assignment.strategy", "cooperative-sticky");
         }
         Ok(config)
+    }
+
+    /// Returns the size that a user expects of single messages, or of a partition's share of a fetch, where one is set. The
+    /// client refuses a fetch that is smaller than the first.
+    fn message_bytes(&self) -> Option<u32> {
+        let names = ["message.max.bytes", "fetch.message.max.bytes", "max.partition.fetch.bytes"];
+        names.iter().filter_map(|it| self.properties.get(it)?.parse().ok()).max()
     }
 
     /// Makes the settings of a reader that joins no group. The client wants the name of one to assign partitions by
@@ -207,6 +219,9 @@ pub(super) fn why_not(name: &str) -> Option<String> {
     })
 }
 
+/// Bytes of a whole fetch, as compressed.
+const FETCH_BYTES: u32 = 2 << 20;
+
 /// Where librdkafka's own default is wrong for us. A user's property goes before these.
 const DEFAULTS: &[(&str, &str)] = &[
     // How soon a dead member's partitions move. Below it, a long garbage pause of a broker looks like a death.
@@ -217,12 +232,13 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("max.poll.interval.ms", "60000"),
     // The default of a second is the pause between "queue was full" and the next fetch: it halves the catch-up rate.
     ("fetch.queue.backoff.ms", "2"),
-    // Records wait in memory between fetch and fold: a partition is fetched again below the first, none above the second.
-    // More only goes cold in the cache; much less starves the worker.
+    // Records wait in memory between fetch and fold. The partitions of a topic share one queue: below the first they are
+    // fetched again, above the second none is. More only goes cold in the cache; much less starves the worker.
     ("queued.min.messages", "2000"),
     ("queued.max.messages.kbytes", "4096"),
     // One partition's share of a fetch, and the whole of it, as compressed. It is unpacked at once, to ten times as much:
-    // beyond the processor's cache a worker would read it from memory. So few partitions fill a fetch, in turn.
+    // beyond the processor's cache a worker would read it from memory. So few partitions fill a fetch, in turn, and many
+    // take no more memory than few.
     ("fetch.message.max.bytes", "1048576"),
     ("fetch.max.bytes", "2097152"),
     // One fetch must fit, with room for what goes around it; a longer answer is an attack or a mistake.
@@ -238,6 +254,8 @@ const DEFAULTS: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::consumer::BaseConsumer;
+
     use super::*;
 
     #[track_caller]
@@ -253,6 +271,22 @@ mod tests {
             (made, Err(text)) => assert_eq!(made.expect_err("refused").to_string(), text),
             (Err(error), Ok(_)) => panic!("{error}"),
         }
+    }
+
+    #[test]
+    fn a_fetch_holds_what_a_user_expects_of_one_message() {
+        let fetch = |bytes| [("fetch.max.bytes", Some(bytes))];
+        check(&[], Ok(&fetch("2097152")));
+        check(&[("message.max.bytes", "1000")], Ok(&fetch("2097152")));
+        check(&[("message.max.bytes", "5000000")], Ok(&fetch("5000000")));
+        check(&[("max.partition.fetch.bytes", "3000000")], Ok(&fetch("3000000")));
+        check(&[("message.max.bytes", "5000000"), ("fetch.max.bytes", "6000000")], Ok(&fetch("6000000")));
+        let kafka = KafkaConfig {
+            properties: [("message.max.bytes", "5000000")].into_iter().collect(),
+            ..KafkaConfig::default()
+        };
+        let client: Result<BaseConsumer, _> = kafka.client().unwrap().create();
+        client.expect("the client takes the settings");
     }
 
     #[test]

@@ -87,7 +87,11 @@ pub(crate) const ROOMS: &[Room] = &[
         outside: &[
             only("serde", &["settings.rs", "config.rs"], "settings are read from the configuration file"),
             all("rdkafka", "the consumer group"),
-            only("rdkafka_sys", &["native/"], "the batch poll, which the safe crate does not offer"),
+            only(
+                "rdkafka_sys",
+                &["native/"],
+                "the batch poll and answered commits, which the safe crate does not offer",
+            ),
             only("libc", &["native/memory.rs"], "the allocator's settings for what librdkafka unpacks"),
             all("tracing", "what a broker does is logged where it is seen"),
             only("flate2", &["unpack.rs"], "gzip files"),

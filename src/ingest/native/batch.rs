@@ -28,7 +28,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka_sys as sys;
 use rdkafka_sys::rd_kafka_resp_err_t as Code;
 
-use super::memory::{keep_unpacked, prefetch};
+use super::memory::prefetch;
 use crate::ingest::waker::Waker;
 
 /// How many entries ahead a message's own fields are fetched: before its payload can be, they must be there.
@@ -66,7 +66,6 @@ unsafe extern "C" fn wake(_: *mut sys::rd_kafka_t, waker: *mut c_void) {
 impl<C: ConsumerContext> FetchQueue<C> {
     /// Makes an empty queue; `waker` is woken whenever it stops being empty.
     pub(in crate::ingest) fn new(consumer: Arc<BaseConsumer<C>>, waker: Arc<Waker>) -> Self {
-        keep_unpacked();
         // SAFETY: the client's pointer is valid while `consumer` lives. The callback's argument lives as long as the
         // queue, which `Drop` ends after the callback.
         let queue = unsafe {
@@ -240,7 +239,7 @@ impl Batch<'_> {
             prefetch(message.cast(), size_of::<sys::rd_kafka_message_t>());
         }
         if let Some(&message) = self.messages.get(at + 1) {
-            // SAFETY: by the invariant of `messages`.
+            // SAFETY: by the invariant of `messages`; nothing writes to them while the batch is borrowed.
             let next = unsafe { &*message };
             prefetch(next.payload.cast(), next.len.min(PREFETCHED_BYTES_MAX));
         }

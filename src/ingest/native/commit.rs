@@ -57,12 +57,13 @@ pub(in crate::ingest) fn commit_within<C: ConsumerContext>(
 /// The wrapper's asynchronous commit has no answer: its callback is only made where the client's configuration holds
 /// one, and the wrapper leaves that empty.
 pub(in crate::ingest) struct CommitQueue<C: ConsumerContext> {
-    // INVARIANT: as that of `FetchQueue`.
+    // INVARIANT: made by `rd_kafka_queue_new` on the client of `consumer`, and destroyed once, in `drop`, which runs
+    // while `consumer` still holds that client.
     queue: *mut sys::rd_kafka_queue_t,
     consumer: Arc<BaseConsumer<C>>,
 }
 
-// SAFETY: as for `FetchQueue`.
+// SAFETY: librdkafka's queues may be used from any thread; each locks itself.
 unsafe impl<C: ConsumerContext> Send for CommitQueue<C> {}
 
 impl<C: ConsumerContext> fmt::Debug for CommitQueue<C> {

@@ -9,7 +9,7 @@ use rdkafka_sys as sys;
 /// returned with replacement characters; the wrapper's accessor would panic.
 pub(in crate::ingest) fn metadata(list: &TopicPartitionList) -> Vec<String> {
     // SAFETY: the list lives through the call.
-    unsafe { elements(list.ptr()) }.iter().map(metadata_of).collect()
+    unsafe { elements(list.ptr()).iter().map(|it| metadata_of(it)).collect() }
 }
 
 /// Returns the elements of a list.
@@ -30,11 +30,15 @@ pub(super) unsafe fn elements<'l>(
 }
 
 /// Returns the metadata of an element; empty where there is none.
-pub(super) fn metadata_of(element: &sys::rd_kafka_topic_partition_t) -> String {
+///
+/// # Safety
+///
+/// It is an element of a list that librdkafka filled.
+pub(super) unsafe fn metadata_of(element: &sys::rd_kafka_topic_partition_t) -> String {
     if element.metadata.is_null() {
         return String::new();
     }
-    // SAFETY: an element owns `metadata_size` bytes of metadata.
+    // SAFETY: the caller says so, and such an element owns `metadata_size` bytes of metadata.
     let bytes =
         unsafe { slice::from_raw_parts(element.metadata.cast::<u8>().cast_const(), element.metadata_size) };
     String::from_utf8_lossy(bytes).into_owned()

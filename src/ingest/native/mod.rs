@@ -3,7 +3,10 @@
 //!
 //! This is the only folder of the crate with `unsafe` in it. Its interface is safe: a queue keeps its client alive, a
 //! batch borrows its queue, and what a batch hands out borrows the batch.
-#![expect(unsafe_code, reason = "the safe wrapper offers no batch poll and no commit with a deadline")]
+#![expect(
+    unsafe_code,
+    reason = "the safe wrapper offers no batch poll and no commit with a deadline, and the standard library no prefetch"
+)]
 
 mod batch;
 mod client;
@@ -15,3 +18,4 @@ pub(super) use batch::{Batch, Buffer, Entry, FetchQueue};
 pub(super) use client::{cached_watermarks, fatal_error, position};
 pub(super) use commit::{CommitAnswer, CommitQueue, Offsets, commit_within};
 pub(super) use list::metadata;
+pub use memory::keep_unpacked;
