@@ -77,15 +77,26 @@ fn offsets_count_lines_over_all_files() {
 }
 
 #[test]
-fn an_offset_is_found_again_in_its_file() {
+fn a_record_tells_its_line_in_its_own_file() {
     let dir = tempfile::tempdir().unwrap();
-    let paths = [write(dir.path(), "one", b"a\nb\n"), write(dir.path(), "two", b"\nc\n")];
+    // More lines than one chunk holds, so that the count goes on from one to the next.
+    let long = "x\n".repeat(300_000) + "\nlast\n";
+    let files: [(&str, &[u8]); 4] =
+        [("one", b"\na\n"), ("none", b""), ("two.zst", &zstd(&long)), ("three.gz", &gzip("\n\nb"))];
+    let paths = files.map(|(name, bytes)| write(dir.path(), name, bytes));
     let mut consumer = open(&paths).unwrap();
     consumer.rebalances().unwrap();
-    drain(&mut consumer).unwrap();
-    assert_eq!(consumer.locate(1), Some(format!("{}:2", paths[0].display())));
-    assert_eq!(consumer.locate(3), Some(format!("{}:2", paths[1].display())));
-    assert_eq!(consumer.locate(4), None);
+    let mut found = Vec::new();
+    while !consumer.is_at_end(PARTITION) {
+        let mut visit = |record: flowstage::ingest::Record<'_>| {
+            if record.value != b"x" {
+                found.push(record.place.unwrap().to_string());
+            }
+        };
+        consumer.next_batch(WAIT, &mut visit).unwrap();
+    }
+    let place = |idx: usize, line: u64| format!("{}:{line}", paths[idx].display());
+    assert_eq!(found, [place(0, 2), place(2, 300_002), place(3, 3)]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `replay` and `demo` as a user runs them: scenarios in `tests/golden/replay`, one folder each, with policies, flows and
 //! what is to be printed.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -94,6 +95,70 @@ fn records_that_cannot_be_read_end_the_rehearsal_with_a_code_of_their_own() {
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("0 flows judged on 0 edges; 1 rejected"), "{err}");
     assert_eq!(output.status.code(), Some(4), "a gate must not pass on what it could not read");
+}
+
+/// Replays records of which some cannot be read, and returns what is told.
+#[track_caller]
+fn told_of(folder: &Path, flows: &[&str], input: &str) -> String {
+    let mut child = flowstage()
+        .current_dir(folder)
+        .args(["replay", "--log-level", "warn", "--log-format", "text", "--policies"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/policies"))
+        .arg("--flows")
+        .args(flows)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Returns the warnings without their times and targets.
+fn warnings(told: &str) -> Vec<&str> {
+    let warnings = told.lines().filter_map(|it| it.split_once(" WARN "));
+    warnings.map(|(_, it)| it.split_once(": ").map_or(it, |(_, told)| told)).collect()
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_by_its_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let flow = std::fs::read_to_string(scenario("service-port").join("flows.json")).unwrap();
+    let flow = flow.lines().next().unwrap();
+    write("flows.jsonl", format!("{flow}\n\nno record\n{flow}\n").as_bytes());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(format!("{flow}\n{{}}\n").as_bytes()).unwrap();
+    write("later.jsonl.gz", &gzip.finish().unwrap());
+    write("last.jsonl.zst", &zstd::stream::encode_all(&b"2\n"[..], 1).unwrap());
+    let text = "a record is one JSON object on one line, and begins with `{`, found";
+    let other = "no flow record of Calico or Goldmane";
+    let told = told_of(folder.path(), &["flows.jsonl", "later.jsonl.gz", "last.jsonl.zst"], "");
+    assert_eq!(
+        warnings(&told),
+        [
+            format!("flows.jsonl:3: {text} `no record` reason=\"syntax\" value=no record"),
+            format!("later.jsonl.gz:2: {other} reason=\"not_a_flow\" value={{}}"),
+            format!("last.jsonl.zst:1: {text} `2` reason=\"syntax\" value=2"),
+        ]
+    );
+    let input = format!("{flow}\nno record\n");
+    assert_eq!(
+        warnings(&told_of(folder.path(), &["-"], &input)),
+        [format!("standard input:2: {text} `no record` reason=\"syntax\" value=no record")]
+    );
+}
+
+#[test]
+fn warnings_of_records_stay_few_and_all_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = told_of(folder.path(), &["-"], &"no record\n".repeat(100));
+    let places: Vec<&str> = warnings(&told).into_iter().filter_map(|it| it.split(": ").next()).collect();
+    assert_eq!(places, (1..=5).map(|line| format!("standard input:{line}")).collect::<Vec<_>>());
+    assert!(told.contains("0 flows judged on 0 edges; 100 rejected"), "{told}");
 }
 
 #[test]

@@ -54,14 +54,13 @@ pub(super) fn each_flow(path: &Path, format: RecordFormat, visit: &mut Visit<'_>
                 Ok(flow) => visit(number, Ok(&flow)),
                 Err(reject) => {
                     let answer = visit(number, Err(&reject));
-                    rejects.push((number, record.offset, reject));
+                    rejects.push((number, record.place.map(|it| it.to_string()).unwrap_or_default(), reject));
                     answer
                 }
             };
             number += 1;
         })?;
-        for (number, offset, reject) in rejects {
-            let place = consumer.locate(offset).unwrap_or_default();
+        for (number, place, reject) in rejects {
             tell(&format!("note: flow {number} at {place} cannot be read: {reject}"));
         }
         match wanted {

@@ -10,13 +10,13 @@
 //! decoding. Memory is bounded by the chunks in the channel, whatever the length of a line.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use super::lines::{Chunk, Lines};
-use super::port::{Committed, Consumer, Error, Log, LogPartition, Rebalance, Record};
+use super::port::{Committed, Consumer, Error, Log, LogPartition, Place, Rebalance, Record};
 use super::unpack::{STDIN, check, open};
 
 /// Chunks between the thread and the worker: one being filled, one being read, and two to even out.
@@ -48,13 +48,15 @@ enum State {
 /// Reads a list of files as one partition. Offsets count lines, blank ones too, over all files.
 #[derive(Debug)]
 pub struct FileConsumer {
-    paths: Vec<PathBuf>,
+    /// How messages call the files.
+    names: Vec<String>,
     messages: Receiver<Message>,
     state: State,
     /// The offset of the next line.
     offset: i64,
-    /// The offset at which each file begins that was begun.
-    begins: Vec<(i64, usize)>,
+    /// The file that is read, by its place in the list, and the lines of it that were read.
+    file: usize,
+    lines: u64,
     lines_cut: u64,
     is_assigned: bool,
     is_paused: bool,
@@ -72,28 +74,22 @@ impl FileConsumer {
     pub fn open(paths: Vec<PathBuf>, record_bytes_max: usize) -> Result<Self, Error> {
         check(&paths)?;
         let (sender, messages) = sync_channel(CHUNKS);
-        let thread_paths = paths.clone();
+        let names = paths.iter().map(|it| name(it)).collect();
         thread::Builder::new()
             .name("flowstage-files".to_owned())
-            .spawn(move || read_all(&thread_paths, record_bytes_max, &sender))
+            .spawn(move || read_all(&paths, record_bytes_max, &sender))
             .map_err(|source| Error::File { path: "a thread to read files with".to_owned(), source })?;
         Ok(Self {
-            paths,
+            names,
             messages,
             state: State::Reading,
             offset: 0,
-            begins: Vec::new(),
+            file: 0,
+            lines: 0,
             lines_cut: 0,
             is_assigned: false,
             is_paused: false,
         })
-    }
-
-    /// Tells which line of which file stands at an offset, as `path:line`, lines counted from 1.
-    #[must_use]
-    pub fn locate(&self, offset: i64) -> Option<String> {
-        let (begin, idx) = self.begins.iter().rev().find(|(begin, _)| *begin <= offset)?;
-        (offset < self.offset).then(|| format!("{}:{}", self.name(*idx), offset - begin + 1))
     }
 
     /// Returns the number of lines that were longer than a record may be, and were cut.
@@ -104,29 +100,29 @@ impl FileConsumer {
 
     /// Returns how messages call a file.
     fn name(&self, idx: usize) -> String {
-        match self.paths.get(idx) {
-            Some(path) if path.as_os_str() == STDIN => "standard input".to_owned(),
-            Some(path) => path.display().to_string(),
-            None => String::new(),
-        }
+        self.names.get(idx).cloned().unwrap_or_default()
     }
 
     /// Takes what the thread says next, and visits the lines. Returns nothing when no line came in time.
     fn receive(&mut self, wait: Duration, visit: &mut dyn FnMut(Record<'_>)) -> Result<Option<usize>, Error> {
         match self.messages.recv_timeout(wait) {
             Ok(Message::Begin(idx)) => {
-                self.begins.push((self.offset, idx));
+                (self.file, self.lines) = (idx, 0);
                 Ok(Some(0))
             }
             Ok(Message::Lines(chunk)) => {
                 self.lines_cut += chunk.lines_cut();
+                let file = self.names.get(self.file).map_or("", String::as_str);
                 let mut count = 0;
-                for (place, value) in chunk.iter() {
-                    let offset = self.offset.saturating_add(place);
-                    visit(Record { source: PARTITION, offset, timestamp: None, value });
+                for (before, value) in chunk.iter() {
+                    let offset = self.offset.saturating_add(before);
+                    let line = self.lines.saturating_add(before.unsigned_abs()).saturating_add(1);
+                    let place = Some(Place { file, line });
+                    visit(Record { source: PARTITION, offset, place, timestamp: None, value });
                     count += 1;
                 }
                 self.offset = self.offset.saturating_add(chunk.len());
+                self.lines = self.lines.saturating_add(chunk.len().unsigned_abs());
                 Ok(Some(count))
             }
             Ok(Message::Failed(idx, source)) => {
@@ -141,7 +137,7 @@ impl FileConsumer {
             Err(RecvTimeoutError::Disconnected) => {
                 self.state = State::Stopped;
                 let source = io::Error::other("the thread that reads files ended before they did");
-                Err(Error::File { path: self.name(self.begins.last().map_or(0, |it| it.1)), source })
+                Err(Error::File { path: self.name(self.file), source })
             }
         }
     }
@@ -195,6 +191,11 @@ impl Consumer for FileConsumer {
         self.messages = sync_channel(0).1;
         Ok(())
     }
+}
+
+/// Returns how messages call a file.
+fn name(path: &Path) -> String {
+    if path.as_os_str() == STDIN { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// Reads every file. Ends early when nobody listens any more.

@@ -141,7 +141,7 @@ impl KafkaConsumer {
         while let Some(stray) = self.strays.pop_front() {
             if self.positions.accept(stray.source, stray.offset) {
                 let Stray { source, offset, timestamp, ref value } = stray;
-                visit(Record { source, offset, timestamp, value });
+                visit(Record { source, offset, place: None, timestamp, value });
                 count += 1;
             }
         }
@@ -336,7 +336,7 @@ fn deliver(
                 let value = value.unwrap_or_default();
                 if positions.accept(source, offset) {
                     let timestamp = timestamp.map(EventTime::from_millis);
-                    visit(Record { source, offset, timestamp, value });
+                    visit(Record { source, offset, place: None, timestamp, value });
                     records += 1;
                     total += value.len() as u64;
                 }

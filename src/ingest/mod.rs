@@ -31,7 +31,7 @@ pub use check::{check_brokers, check_property, check_topic};
 pub use file::FileConsumer;
 pub use kafka::KafkaConsumer;
 pub use native::keep_unpacked;
-pub use port::{Committed, Consumer, Error, From, Log, LogPartition, Rebalance, Record};
+pub use port::{Committed, Consumer, Error, From, Log, LogPartition, Place, Rebalance, Record};
 pub use settings::{KafkaConfig, Properties};
 pub use stats::{CommitCounts, Delivered, KafkaSnapshot, KafkaStats, RebalanceCounts};
 pub use topic_reader::{TopicReader, TopicRecord};

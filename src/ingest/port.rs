@@ -1,5 +1,6 @@
 //! What a source of records looks like to a worker.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::model::EventTime;
@@ -22,6 +23,22 @@ pub struct LogPartition {
     pub partition: i32,
 }
 
+/// Where a record stands in a file, as a person looks for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place<'a> {
+    /// The file, as the user named it.
+    pub file: &'a str,
+    /// The line, counted from 1, of what the file holds when it is unpacked.
+    pub line: u64,
+}
+
+/// Prints `flows.jsonl:17`.
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
 /// One raw record, borrowed from the batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -29,6 +46,8 @@ pub struct Record<'a> {
     pub source: LogPartition,
     /// Its offset.
     pub offset: i64,
+    /// Its line, where it is read from a file.
+    pub place: Option<Place<'a>>,
     /// The broker's timestamp; the reader of a file has none.
     pub timestamp: Option<EventTime>,
     /// The value; empty for a tombstone.

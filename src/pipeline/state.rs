@@ -9,7 +9,7 @@ use super::loaded::Loaded;
 use super::outbox::Outbox;
 use super::shared::Shared;
 use super::tallies::BatchCounts;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Reject};
 use crate::engine::{Effect, Engine, Event, Observed};
 use crate::ingest::Record;
 use crate::model::{EventTime, MergePartitionId, Offset, PartitionId};
@@ -85,8 +85,7 @@ pub(super) fn fold_record(
                 let reason = reject.reason.as_str();
                 counts.rejected(reject.reason);
                 if samples.admit(reason, now) == Sample::Log {
-                    let value = record.value.get(..256).unwrap_or(record.value);
-                    tracing::warn!(topic, %partition, %offset, reason, error = %reject, value = %Excerpt(value), "record rejected");
+                    tell_rejected(topic, &reject, record);
                 }
                 if letters.admit(reason, now) == Sample::Log {
                     let detail = reject.to_string();
@@ -107,6 +106,19 @@ pub(super) fn fold_record(
         Observed::Skewed => counts.skewed(&flow),
         Observed::Filtered(reason) => counts.filtered(&flow, reason),
         Observed::Repeated | Observed::NotOurs => {}
+    }
+}
+
+/// Logs a record that cannot be read: one of a file by its line, which a person can go to, others by their offset.
+fn tell_rejected(topic: &str, reject: &Reject, record: &Record<'_>) {
+    let reason = reject.reason.as_str();
+    let value = Excerpt(record.value.get(..256).unwrap_or(record.value));
+    match record.place {
+        Some(place) => tracing::warn!(reason, %value, "{place}: {reject}"),
+        None => {
+            let (partition, offset) = (PartitionId(record.source.partition), Offset(record.offset));
+            tracing::warn!(topic, %partition, %offset, reason, error = %reject, %value, "record rejected");
+        }
     }
 }
 
