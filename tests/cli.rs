@@ -325,6 +325,58 @@ fn the_configuration_is_checked() {
 }
 
 #[test]
+fn a_misspelt_variable_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |line, variables, expected| check_in(folder.path(), line, variables, expected);
+    check(
+        "config check",
+        &[("FLOWSTAGE_WORKER", "2"), ("FLOWSTAGE_CONFG", "f.yaml"), ("FLOWSTAGE_COLOURS", "none")],
+        &expect![[r#"
+            $ flowstage config check
+            the configuration is sound (0 settings made, the rest are defaults)
+            ! warning: unknown variable `FLOWSTAGE_COLOURS` is ignored
+            ! warning: unknown variable `FLOWSTAGE_CONFG` is ignored, did you mean `FLOWSTAGE_CONFIG`
+            ! warning: unknown variable `FLOWSTAGE_WORKER` is ignored, did you mean `FLOWSTAGE_WORKERS`
+            exit code 0
+        "#]],
+    );
+    check(
+        "generate --flows 1 --output flows.json --log-level warn",
+        &[("FLOWSTAGE_CONFG", "f.yaml")],
+        &expect![[r#"
+        $ flowstage generate --flows 1 --output flows.json --log-level warn
+        ! warning: unknown variable `FLOWSTAGE_CONFG` is ignored, did you mean `FLOWSTAGE_CONFIG`
+        exit code 0
+    "#]],
+    );
+    check(
+        "config check",
+        &[
+            ("FLOWSTAGE_WORKERS", "2"),
+            ("FLOWSTAGE_TEST_DATA", "x"),
+            ("FLOWSTAGE_BENCH_BROKER", "x"),
+            ("FLOWSTAGE_SERVICE_HOST", "10.0.0.1"),
+        ],
+        &expect![[r#"
+            $ flowstage config check
+            the configuration is sound (1 settings made, the rest are defaults)
+            exit code 0
+        "#]],
+    );
+    check(
+        "config check",
+        &[("FLOWSTAGE_CONFIG", "nowhere.yaml")],
+        &expect![[r#"
+        $ flowstage config check
+        ! error: cannot read the configuration `nowhere.yaml`
+        !   because: No such file or directory (os error 2)
+        !   try: give `--config` the path of a YAML file; `flowstage config print` shows one
+        exit code 1
+    "#]],
+    );
+}
+
+#[test]
 fn the_configuration_is_printed_with_its_origins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();

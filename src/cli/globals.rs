@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::variables::environment;
 use crate::config::{Layers, Loaded};
 use crate::telemetry::init_logging;
 
@@ -52,9 +53,6 @@ impl Globals {
                 Some((path.display().to_string(), text))
             }
         };
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
         let mut all: Vec<_> = self
             .set
             .iter()
@@ -67,7 +65,7 @@ impl Globals {
         for (flag, key, value) in own.iter().chain(flags) {
             all.extend(value.map(|it| ((*flag).to_owned(), (*key).to_owned(), it.to_owned())));
         }
-        let layers = Layers { file, environment, flags: all };
+        let layers = Layers { file, environment: environment(), flags: all };
         let read = |path: &Path| std::fs::read_to_string(path);
         layers.load(&read).map_err(|errors| {
             let count = errors.0.len();

@@ -25,13 +25,14 @@ mod records;
 mod replay;
 mod run;
 mod signals;
+mod variables;
 mod version;
 mod witness;
 
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use commands::Cli;
 use complaint::{Exit, is_broken_pipe, report};
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    variables::tell_unknown(&Cli::command());
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(error) if is_broken_pipe(&error) => Exit::Fine.into(),

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::check::check;
 use super::error::{Error, Errors, Origin};
-use super::keys::{KEYS, Named, PROPERTIES, named, set_property};
+use super::keys::{KEYS, Named, named, set_property};
 use super::nearest::nearest;
 use super::sections::Config;
 use super::tree::{Raw, leaves};
-
-/// The begin of every variable of ours.
-const PREFIX: &str = "FLOWSTAGE_";
+use super::variable::{PREFIX, Spelled, path_of};
 
 /// What a configuration is read from. Everything is handed in, so that a test needs no environment.
 #[derive(Clone, Default, Debug)]
@@ -136,46 +134,5 @@ impl Loading {
             }
             Err(cause) => self.errors.push(Error::Value { origin, key: path.to_owned(), cause }),
         }
-    }
-}
-
-/// What the name of a variable says.
-enum Spelled {
-    /// Its value is that of the key.
-    Value(String),
-    /// Its value is the path of a file with that of the key.
-    File(String),
-    /// It looks like ours and is not: nobody meant a setting.
-    Foreign,
-    /// A setting was meant, but there is none of that name.
-    Unknown { suggestion: Option<String> },
-}
-
-/// Reads `KAFKA__BROKERS` as `kafka.brokers`. In the names of the client's properties one underscore is a dot.
-fn path_of(rest: &str) -> Spelled {
-    let path = rest.to_ascii_lowercase().replace("__", ".");
-    let spelled = |path: &str| match named(path) {
-        Named::Key(_) => Some(path.to_owned()),
-        Named::Property(name) => Some(format!("{PROPERTIES}.{}", name.replace('_', "."))),
-        Named::Section | Named::Unknown => None,
-    };
-    // `_FILE` comes first, since every name is that of a property.
-    if let Some(path) = path.strip_suffix("_file").and_then(spelled) {
-        return Spelled::File(path);
-    }
-    if let Some(path) = spelled(&path) {
-        return Spelled::Value(path);
-    }
-    // Kubernetes sets variables like `FLOWSTAGE_SERVICE_HOST` for a Service of our name, so what has no double
-    // underscore is ours only if a key is spelled like it.
-    let flat = |it: &str| it.replace(['.', '_'], "");
-    let same = KEYS.iter().find(|it| flat(it.path) == flat(&path));
-    let variable = |key: &str| format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase());
-    match same {
-        Some(key) => Spelled::Unknown { suggestion: Some(variable(key.path)) },
-        None if rest.contains("__") => {
-            Spelled::Unknown { suggestion: nearest(&path, KEYS.iter().map(|it| it.path)).map(variable) }
-        }
-        None => Spelled::Foreign,
     }
 }

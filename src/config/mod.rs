@@ -23,6 +23,7 @@ mod keys;
 mod layers;
 mod nearest;
 mod print;
+mod variable;
 
 pub use error::{Error, Errors, Origin};
 pub use layers::{Layers, Loaded};
@@ -31,3 +32,4 @@ pub use sections::{
     Bounds, Config, Http, Kafka, Log, Partials, PartialsMode, Policies, Properties, Publish, Recommendations,
     Sinks, Topics, Windows,
 };
+pub use variable::{UnknownVariable, unknown_variables};
