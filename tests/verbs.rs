@@ -342,8 +342,10 @@ fn what_cannot_be_asked_is_refused_with_a_way_out() {
         "explain --policies . --flows flows.jsonl --mode what-if",
         &expect![[r#"
         $ flowstage explain --policies . --flows flows.jsonl --mode what-if
-        ! error: explanations compare what is enforced with what is pending
-        !   try: use `--mode strict` or `--mode conformance`; `evaluate --mode what-if` answers for edits
+        ! error: invalid value 'what-if' for '--mode <MODE>'
+        !   [possible values: strict, conformance]
+        ! 
+        ! For more information, try '--help'.
         exit code 2
     "#]],
     );
@@ -357,6 +359,30 @@ fn what_cannot_be_asked_is_refused_with_a_way_out() {
         exit code 1
     "#]],
     );
+}
+
+#[test]
+fn every_mode_that_is_offered_is_taken() {
+    let files = [("p.yaml", CLUSTER), ("flows.jsonl", "")];
+    let folder = folder(&files);
+    for (verb, modes) in
+        [("evaluate", &["strict", "conformance", "what-if"][..]), ("explain", &["strict", "conformance"])]
+    {
+        let help = flowstage(folder.path()).args([verb, "--help"]).output().unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let section = help.split("--mode <MODE>").nth(1).and_then(|it| it.split("[default").next()).unwrap();
+        let offered: Vec<&str> = section
+            .lines()
+            .filter_map(|it| it.trim_start().strip_prefix("- ")?.split_once(':'))
+            .map(|(mode, _)| mode)
+            .collect();
+        assert_eq!(offered, modes, "{verb}");
+        for mode in modes {
+            let mut command = flowstage(folder.path());
+            command.args([verb, "--policies", ".", "--flows", "flows.jsonl", "--mode", mode]);
+            assert_eq!(command.output().unwrap().status.code(), Some(0), "{verb} --mode {mode}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::calico_version::VersionFlag;
@@ -20,9 +21,9 @@ use crate::policy::{Policy, StagedAction};
 pub(super) const SUPPOSED: &str = "A pod whose address no record tells is supposed to be in the networks of \
     `policies.pod_networks`; --config and --set can give others.";
 
-/// Which policies, and whose rules.
+/// Which policies, and whose rules. `M` are the modes that a subcommand can be asked in.
 #[derive(Args, Debug)]
-pub(super) struct Judging {
+pub(super) struct Judging<M: Modes> {
     /// Folders or files of policies, as `kubectl get -o yaml` gives them
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     policies: Vec<PathBuf>,
@@ -30,8 +31,8 @@ pub(super) struct Judging {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     cluster: Vec<PathBuf>,
     /// Whose rules are followed, and what is pending
-    #[arg(long, value_enum, default_value_t = Mode::Strict)]
-    mode: Mode,
+    #[arg(long, value_enum, default_value_t = M::default())]
+    mode: M,
     /// Short for `--mode conformance`
     #[arg(long, conflicts_with = "mode")]
     conformance: bool,
@@ -40,9 +41,10 @@ pub(super) struct Judging {
 }
 
 /// Whose rules are followed, and what is pending.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Mode {
     /// The data plane's rules; staged policies are evaluated beside the enforced ones
+    #[default]
     Strict,
     /// The rules of the checker that computes Calico's own pending traces
     Conformance,
@@ -50,6 +52,33 @@ pub(super) enum Mode {
     /// what records leave open
     WhatIf,
 }
+
+/// The modes without [`Mode::WhatIf`], for what compares enforced policies with those that stand beside them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct SideBySide(Mode);
+
+/// Offered and read as the modes are.
+impl ValueEnum for SideBySide {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self(Mode::Strict), Self(Mode::Conformance)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        self.0.to_possible_value()
+    }
+}
+
+impl From<SideBySide> for Mode {
+    fn from(SideBySide(mode): SideBySide) -> Self {
+        mode
+    }
+}
+
+/// Modes that a subcommand can be asked in.
+pub(super) trait Modes: ValueEnum + Into<Mode> + Copy + Default + Send + Sync + 'static {}
+
+impl Modes for Mode {}
+impl Modes for SideBySide {}
 
 /// What is said of one end of a flow.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,10 +103,10 @@ pub(super) struct Rehearsal {
     candidates: Option<Candidates>,
 }
 
-impl Judging {
+impl<M: Modes> Judging<M> {
     /// Returns the mode.
-    pub(super) const fn mode(&self) -> Mode {
-        if self.conformance { Mode::Conformance } else { self.mode }
+    fn mode(&self) -> Mode {
+        if self.conformance { Mode::Conformance } else { self.mode.into() }
     }
 
     /// Reads and compiles the policies, as it is configured. Says on standard error what is hardly meant in them.

@@ -11,7 +11,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::complaint::Exit;
 use super::globals::Globals;
-use super::judging::{Judging, Rehearsal};
+use super::judging::{Judging, Mode, Rehearsal};
 use super::records::{RecordFormat, Wanted, each_flow};
 use crate::decode::Reject;
 use crate::model::Flow;
@@ -23,7 +23,7 @@ use table::{Csv, Table};
 #[command(after_help = super::judging::SUPPOSED)]
 pub(super) struct Args {
     #[command(flatten)]
-    judging: Judging,
+    judging: Judging<Mode>,
     /// A file of flow records, one a line, plain or gzip or zstd; `-` for standard input
     #[arg(long, value_name = "FILE")]
     flows: PathBuf,

@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::complaint::{Complaint, Exit};
 use super::globals::Globals;
-use super::judging::{Asked, Judging, Mode};
+use super::judging::{Asked, Judging, SideBySide};
 use super::records::{RecordFormat, Wanted, each_flow};
 use crate::evaluate::{Explanation, explain};
 use crate::model::Direction;
@@ -20,7 +20,7 @@ use shape::FlowShape;
 #[command(after_help = super::judging::SUPPOSED)]
 pub(super) struct Args {
     #[command(flatten)]
-    judging: Judging,
+    judging: Judging<SideBySide>,
     /// A file of flow records, one a line, plain or gzip or zstd; `-` for standard input
     #[arg(long, value_name = "FILE")]
     flows: PathBuf,
@@ -43,13 +43,6 @@ enum OutputFormat {
 
 /// Writes an explanation for each end of each flow that is asked for.
 pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
-    if args.judging.mode() == Mode::WhatIf {
-        return Err(Complaint::usage("explanations compare what is enforced with what is pending")
-            .remedy(
-                "use `--mode strict` or `--mode conformance`; `evaluate --mode what-if` answers for edits",
-            )
-            .into());
-    }
     let rehearsal = args.judging.load(globals)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut has_rejects = false;
