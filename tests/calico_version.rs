@@ -170,8 +170,8 @@ fn traces_of_an_older_calico_agree_with_its_policies() {
         &format!("{line} --calico-version 3.31"),
         &expect![[r#"
         $ flowstage replay --policies cluster.yaml --flows flows --log-level error -o csv --calico-version 3.31
-        policy,rule,direction,source,destination,port,flows,connections
-        snp:shop/security.lockdown,security|snp:shop/security.lockdown|ingress|0,ingress,net pub,wep shop/db,tcp/5432,1,0
+        policy,rule,direction,source,destination,port,flows,connections,edge
+        snp:shop/security.lockdown,security|snp:shop/security.lockdown|ingress|0,ingress,net pub,wep shop/db,tcp/5432,1,0,6df837713395813758de890ca96f1cbe
         ! 1 flows judged on 1 edges; 0 rejected, 0 filtered
         ! 1 would be denied, on 1 edges; 0 undetermined
         ! 1 agree with the traces that were recorded, 0 differ, 0 have none
@@ -183,8 +183,8 @@ fn traces_of_an_older_calico_agree_with_its_policies() {
         line,
         &expect![[r#"
         $ flowstage replay --policies cluster.yaml --flows flows --log-level error -o csv
-        policy,rule,direction,source,destination,port,flows,connections
-        snp:shop/security.lockdown,security|snp:shop/security.lockdown|ingress|0,ingress,net pub,wep shop/db,tcp/5432,1,0
+        policy,rule,direction,source,destination,port,flows,connections,edge
+        snp:shop/security.lockdown,security|snp:shop/security.lockdown|ingress|0,ingress,net pub,wep shop/db,tcp/5432,1,0,6df837713395813758de890ca96f1cbe
         ! 1 flows judged on 1 edges; 0 rejected, 0 filtered
         ! 1 would be denied, on 1 edges; 0 undetermined
         ! 0 agree with the traces that were recorded, 1 differ (unexplained: 1), 0 have none
@@ -201,8 +201,8 @@ fn traces_of_an_older_calico_agree_with_its_policies() {
         line,
         &expect![[r#"
         $ flowstage replay --policies cluster.yaml --flows flows --log-level error -o csv
-        policy,rule,direction,source,destination,port,flows,connections
-        snp:shop/security.lockdown,security|snp:shop/security.lockdown|ingress|0,ingress,net pub,wep shop/db,tcp/5432,1,0
+        policy,rule,direction,source,destination,port,flows,connections,edge
+        snp:shop/security.lockdown,security|snp:shop/security.lockdown|ingress|0,ingress,net pub,wep shop/db,tcp/5432,1,0,6df837713395813758de890ca96f1cbe
         ! 1 flows judged on 1 edges; 0 rejected, 0 filtered
         ! 1 would be denied, on 1 edges; 0 undetermined
         ! 1 agree with the traces that were recorded, 0 differ, 0 have none

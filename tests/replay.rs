@@ -161,6 +161,71 @@ fn warnings_of_records_stay_few_and_all_are_counted() {
     assert!(told.contains("0 flows judged on 0 edges; 100 rejected"), "{told}");
 }
 
+/// Flows of one workload to another, on five edges: they differ in the labels of the caller, in the port, in the Service.
+fn write_flows_that_look_alike(folder: &Path) {
+    let flow = std::fs::read_to_string(scenario("service-port").join("flows.json")).unwrap();
+    let flow = flow.lines().next().unwrap();
+    let version = |it: &str| flow.replace("[\"app=cart\"]", &format!("[\"app=cart\", \"version={it}\"]"));
+    let other_port = flow.replace("\"dest_port\": 8080", "\"dest_port\": 8081");
+    let other_service = other_port.replace("\"dest_service_name\": \"-\"", "\"dest_service_name\": \"mail\"");
+    let other_service =
+        other_service.replace("\"dest_service_namespace\": \"-\"", "\"dest_service_namespace\": \"shop\"");
+    let lines = [flow, &version("v1"), &version("v2"), &version("v2"), &other_port, &other_service];
+    assert_eq!(lines.iter().collect::<std::collections::BTreeSet<_>>().len(), 5, "the scenario was changed");
+    std::fs::write(folder.join("flows.json"), lines.join("\n")).unwrap();
+}
+
+fn replayed(folder: &Path, format: &str) -> String {
+    let output = flowstage()
+        .args(["replay", "--log-level", "error", "-o", format, "--policies"])
+        .arg(scenario("service-port").join("policies.yaml"))
+        .arg("--flows")
+        .arg(folder.join("flows.json"))
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn rows_that_would_look_the_same_tell_in_what_they_differ_and_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    write_flows_that_look_alike(folder.path());
+    let table = replayed(folder.path(), "table");
+    let table: Vec<&str> = table.lines().map(str::trim).collect();
+    expect_test::expect![[r#"
+        POLICY          RULE                               DIRECTION  SOURCE                            DESTINATION          PORT                    FLOWS  CONNECTIONS
+        snp:shop/email  default|snp:shop/email|ingress|-1  ingress    wep shop/cart-7d4f* {no version}  wep shop/email-5c9*  tcp/8080                1      2
+        snp:shop/email  default|snp:shop/email|ingress|-1  ingress    wep shop/cart-7d4f*               wep shop/email-5c9*  tcp/8081 by no service  1      2
+        snp:shop/email  default|snp:shop/email|ingress|-1  ingress    wep shop/cart-7d4f*               wep shop/email-5c9*  tcp/8081 by shop/mail   1      2
+        snp:shop/email  default|snp:shop/email|ingress|-1  ingress    wep shop/cart-7d4f* {version=v1}  wep shop/email-5c9*  tcp/8080                1      2
+        snp:shop/email  default|snp:shop/email|ingress|-1  ingress    wep shop/cart-7d4f* {version=v2}  wep shop/email-5c9*  tcp/8080                2      4"#]].assert_eq(&table.join("\n"));
+}
+
+#[test]
+fn every_edge_has_a_name_and_whole_ends_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    write_flows_that_look_alike(folder.path());
+    let json = replayed(folder.path(), "json");
+    let rows: Vec<serde_json::Value> = json.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let labels: Vec<String> = rows.iter().map(|it| it["peer"]["labels"].to_string()).collect();
+    let (v1, v2) = ("{\"app\":\"cart\",\"version\":\"v1\"}", "{\"app\":\"cart\",\"version\":\"v2\"}");
+    let cart = "{\"app\":\"cart\"}";
+    assert_eq!(labels, [cart, cart, cart, v1, v2]);
+    let services: Vec<_> = rows.iter().map(|it| it["service"]["name"].as_str()).collect();
+    assert_eq!(services, [None, None, Some("mail"), None, None]);
+    let names = |mut names: Vec<String>| {
+        names.sort();
+        names.dedup();
+        names
+    };
+    let in_json = names(rows.iter().map(|it| it["edge"].as_str().unwrap().to_owned()).collect());
+    assert_eq!(in_json.len(), 5, "{json}");
+    let csv = replayed(folder.path(), "csv");
+    let (head, rows) = csv.split_once('\n').unwrap();
+    assert!(head.ends_with(",edge"), "{head}");
+    assert_eq!(names(rows.lines().map(|it| it.rsplit(',').next().unwrap().to_owned()).collect()), in_json);
+}
+
 #[test]
 fn who_reads_no_further_still_learns_that_there_are_findings() {
     let home = scenario("service-port");

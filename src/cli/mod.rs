@@ -5,6 +5,7 @@
 //!
 //! One file a subcommand. To add one, add its `mod` line and its variant in `commands`.
 
+mod apart;
 mod build;
 mod calico_version;
 mod commands;
