@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use assert_cmd::Command;
 use expect_test::{Expect, expect};
@@ -36,7 +37,9 @@ const FLOW: &str = r#"{"start_time":1,"end_time":2,"reporter":"dst","action":"al
 
 fn run(folder: &Path, line: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowstage"));
-    let output = command.env_clear().current_dir(folder).args(line.split_whitespace()).output().unwrap();
+    command.env_clear().current_dir(folder).args(line.split_whitespace());
+    // Killed then, it has no exit code.
+    let output = command.timeout(Duration::from_secs(60)).output().unwrap();
     let mut said = format!("$ flowstage {line}\n");
     said.push_str(&String::from_utf8(output.stderr).unwrap());
     writeln!(said, "exit code {}", output.status.code().unwrap()).unwrap();
@@ -274,4 +277,47 @@ fn a_bomb_of_aliases() {
         exit code 2
     "#]],
     );
+}
+
+#[test]
+fn a_pipe_among_the_policies_is_refused_at_once_by_every_subcommand_that_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("flows"), FLOW).unwrap();
+    std::fs::create_dir(folder.path().join("policies")).unwrap();
+    std::fs::write(folder.path().join("policies/p.yaml"), POLICY).unwrap();
+    // Nobody writes the other end: who opens it waits for ever.
+    let pipe = folder.path().join("policies/pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let said: Vec<String> = [
+        "policies lint policies",
+        "replay --policies policies --flows flows",
+        "evaluate --policies policies/pipe.yaml --flows flows",
+        "run --policies policies --brokers localhost:1",
+    ]
+    .map(|line| run(folder.path(), line))
+    .into();
+    expect![[r#"
+        $ flowstage policies lint policies
+        error: `policies/pipe.yaml` is no regular file but a named pipe, and is not read
+          try: policies are read from regular files, and from links to such: write them to one
+        exit code 1
+
+        $ flowstage replay --policies policies --flows flows
+        error: `policies/pipe.yaml` is no regular file but a named pipe, and is not read
+          try: policies are read from regular files, and from links to such: write them to one
+        exit code 1
+
+        $ flowstage evaluate --policies policies/pipe.yaml --flows flows
+        error: `policies/pipe.yaml` is no regular file but a named pipe, and is not read
+          try: policies are read from regular files, and from links to such: write them to one
+        exit code 1
+
+        $ flowstage run --policies policies --brokers localhost:1
+        error: the policies cannot be used
+          because: policies cannot be loaded
+          because: `policies/pipe.yaml` is no regular file but a named pipe, and is not read
+          try: `flowstage policies lint` lists every finding; mend the folder and start again
+        exit code 1
+    "#]]
+    .assert_eq(&said.join("\n"));
 }

@@ -372,6 +372,55 @@ mod tests {
         check(&mut catalog, "changed: 1 policies of 1 files");
     }
 
+    /// A pipe of which nobody writes the other end: who opens it waits for ever.
+    fn pipe(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    /// Runs what may wait for ever, and fails when it waits.
+    #[track_caller]
+    fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(work()));
+        told.recv_timeout(Duration::from_secs(20)).expect("no answer: something waits for a writer")
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_named_and_never_opened() {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("tier.yaml"), TIER).unwrap();
+        let mut followed = catalog(folder.path());
+        check(&mut followed, "changed: 0 policies of 1 files");
+        pipe(&folder.path().join("pipe.yaml"));
+        let expect = format!(
+            "failed: `{}/pipe.yaml` is no regular file but a named pipe, and is not read\n",
+            folder.path().display()
+        );
+        let (found, mut followed) = soon(move || (look(&mut followed), followed));
+        assert_eq!(found, expect);
+        check(&mut followed, "unchanged");
+        // What no manifest is called by is passed over, whatever it is.
+        fs::rename(folder.path().join("pipe.yaml"), folder.path().join("pipe")).unwrap();
+        check(&mut followed, "unchanged");
+
+        symlink("pipe", folder.path().join("link.yaml")).unwrap();
+        let mut linked = catalog(folder.path());
+        let found = soon(move || look(&mut linked));
+        assert!(found.contains("/link.yaml` is no regular file but a named pipe"), "{found}");
+        fs::remove_file(folder.path().join("link.yaml")).unwrap();
+
+        let mut named = catalog(&folder.path().join("pipe"));
+        let found = soon(move || look(&mut named));
+        assert!(found.contains("/pipe` is no regular file but a named pipe"), "{found}");
+
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket.json")).unwrap();
+        check(&mut followed, &expect.replace("pipe.yaml", "socket.json").replace("named pipe", "socket"));
+        fs::remove_file(folder.path().join("socket.json")).unwrap();
+        check(&mut followed, "unchanged");
+        symlink("/dev/zero", folder.path().join("zero.yml")).unwrap();
+        check(&mut followed, &expect.replace("pipe.yaml", "zero.yml").replace("named pipe", "device"));
+    }
+
     #[test]
     fn a_circle_of_links_ends() {
         let folder = TempDir::new().unwrap();

@@ -24,6 +24,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// What stands where a manifest is expected is no regular file, and is not opened.
+    #[error("`{}` is no regular file but {found}, and is not read", path.display())]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+        /// What stands there, or where a link leads.
+        found: &'static str,
+    },
     /// A file is no text.
     #[error("`{}` is no UTF-8 text: the byte at offset {offset} is none", path.display())]
     NotText {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,11 +28,12 @@ pub(super) struct Stamp {
 /// Lists `*.yaml`, `*.yml` and `*.json` below `root`, sorted by path; or `root` itself if it is a file.
 ///
 /// Names that begin with a dot are passed over, symbolic links are followed: in a mounted `ConfigMap` the files are
-/// links into a hidden folder that is exchanged as a whole.
+/// links into a hidden folder that is exchanged as a whole. What is taken by its name and is no regular file, such as a
+/// pipe, is an error: reading it may wait for ever for somebody to write.
 pub(super) fn list(root: &Path) -> Result<Vec<Stamp>, Error> {
     let metadata = fs::metadata(root).map_err(|source| Error::Folder { path: root.to_owned(), source })?;
-    if metadata.is_file() {
-        return Ok(vec![stamp(root.to_owned(), &metadata)]);
+    if !metadata.is_dir() {
+        return Ok(vec![stamp(root.to_owned(), &metadata)?]);
     }
     let mut files = Vec::new();
     let mut folders = vec![(root.to_owned(), 0)];
@@ -51,7 +53,7 @@ pub(super) fn list(root: &Path) -> Result<Vec<Stamp>, Error> {
                 }
                 folders.push((path, depth + 1));
             } else if is_manifest(&path) {
-                files.push(stamp(path, &metadata));
+                files.push(stamp(path, &metadata)?);
             }
             if files.len() > FILES_MAX || folders.len() > FILES_MAX {
                 return Err(Error::TooLarge { path: root.to_owned(), limit: "10,000 files" });
@@ -65,8 +67,24 @@ pub(super) fn list(root: &Path) -> Result<Vec<Stamp>, Error> {
     Ok(files)
 }
 
-fn stamp(path: PathBuf, metadata: &fs::Metadata) -> Stamp {
-    Stamp { path, bytes: metadata.len(), modified: metadata.modified().ok() }
+fn stamp(path: PathBuf, metadata: &fs::Metadata) -> Result<Stamp, Error> {
+    if !metadata.is_file() {
+        return Err(Error::NotRegular { path, found: kind_of(metadata.file_type()) });
+    }
+    Ok(Stamp { path, bytes: metadata.len(), modified: metadata.modified().ok() })
+}
+
+/// Names what is neither a file nor a folder.
+fn kind_of(it: fs::FileType) -> &'static str {
+    if it.is_fifo() {
+        "a named pipe"
+    } else if it.is_socket() {
+        "a socket"
+    } else if it.is_char_device() || it.is_block_device() {
+        "a device"
+    } else {
+        "something else"
+    }
 }
 
 fn is_hidden(path: &Path) -> bool {

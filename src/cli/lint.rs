@@ -172,6 +172,7 @@ fn refused(error: &Error) -> Row {
         // Paths that cannot be read end the run before.
         Error::Folder { path, .. }
         | Error::File { path, .. }
+        | Error::NotRegular { path, .. }
         | Error::NotText { path, .. }
         | Error::TooLarge { path, .. }
         | Error::Unsteady { path } => {

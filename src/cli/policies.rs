@@ -58,6 +58,10 @@ fn unread(error: &Error) -> Option<Complaint> {
             Complaint::failure(format!("cannot read the policies `{}`", path.display()))
                 .caused_by(source.to_string()),
         ),
+        Error::NotRegular { .. } => Some(
+            Complaint::failure(error.to_string())
+                .remedy("policies are read from regular files, and from links to such: write them to one"),
+        ),
         Error::NotText { .. } | Error::TooLarge { .. } | Error::Unsteady { .. } => {
             Some(Complaint::failure(error.to_string()))
         }
