@@ -236,6 +236,75 @@ fn trap_5_whisker_capitalises_writes_rfc_3339_and_calls_it_protocol() {
     });
 }
 
+/// A record of Whisker's; `source` and `dest` are the namespace, the name and the labels of an end.
+fn whisker(reporter: &str, source: [&str; 3], dest: [&str; 3]) -> String {
+    let end = |side: &str, [namespace, name, labels]: [&str; 3]| {
+        format!(r#""{side}_name":"{name}","{side}_namespace":"{namespace}","{side}_labels":"{labels}""#)
+    };
+    format!(
+        r#"{{"start_time":"2026-11-22T23:09:45Z","end_time":"2026-11-22T23:09:50Z","action":"Allow",{},{},"protocol":"tcp","dest_port":443,"reporter":"{reporter}","policies":{{"enforced":[],"pending":[]}},"packets_in":1,"packets_out":2,"bytes_in":3,"bytes_out":4}}"#,
+        end("source", source),
+        end("dest", dest),
+    )
+}
+
+const CART: [&str; 3] = ["shop", "cart-7d4f-*", "app=cart"];
+
+#[test]
+fn whiskers_ends_are_told_by_what_only_one_kind_can_be() {
+    let told = |reporter: &str, source, dest| {
+        let record = whisker(reporter, source, dest);
+        let mut decoder = Decoder::new(Format::Auto);
+        let flow = decoder.decode(record.as_bytes()).unwrap_or_else(|it| panic!("{it}: {record}"));
+        [flow.source, flow.dest].map(|it| (it.kind, it.name.to_owned(), it.name_scope))
+    };
+    let cart = (EndpointKind::Workload, "cart-7d4f-*".to_owned(), NameScope::Aggregated);
+    for (shown, name) in
+        [("pub", "pub"), ("PUBLIC NETWORK", "pub"), ("pvt", "pvt"), ("PRIVATE NETWORK", "pvt")]
+    {
+        let network = (EndpointKind::Network, name.to_owned(), NameScope::Aggregated);
+        for namespace in ["-", ""] {
+            assert_eq!(told("Src", CART, [namespace, shown, ""]), [cart.clone(), network.clone()]);
+            assert_eq!(told("Dst", [namespace, shown, ""], CART), [network.clone(), cart.clone()]);
+        }
+    }
+    // Network sets report nothing, so what reports and has a namespace is a pod, whatever it is called.
+    for name in ["db", "pub"] {
+        let pod = (EndpointKind::Workload, name.to_owned(), NameScope::Exact);
+        assert_eq!(told("Dst", CART, ["shop", name, "app=db"]), [cart.clone(), pod.clone()]);
+        assert_eq!(told("Src", ["shop", name, ""], CART), [pod, cart.clone()]);
+    }
+}
+
+#[test]
+fn whiskers_ends_that_may_be_two_things_are_not_guessed() {
+    let untold = |reporter: &str, source, dest, message: &str| {
+        reject(whisker(reporter, source, dest), Reason::MissingField, message);
+    };
+    let set = ["shop", "partner-apis", "partner=true"];
+    let message =
+        "`dest_type` is missing, and the name may be a pod's or a network set's, found `partner-apis`";
+    untold("Src", CART, set, &format!("field {message}"));
+    untold("Dst", set, CART, &format!("field {}", message.replace("dest", "source")));
+    // What has a namespace is no network, whatever it is called.
+    let message = "field `dest_type` is missing, and the name may be a pod's or a network set's, found `pub`";
+    untold("Src", CART, ["shop", "PUBLIC NETWORK", ""], message);
+    let global = ["-", "threat-feed", "threat=true"];
+    let message =
+        "field `dest_type` is missing, and the name may be a host's or a network set's, found `threat-feed`";
+    untold("Src", CART, global, message);
+    // Networks have no labels: this one is a host or a global network set of that name.
+    let message =
+        "field `dest_type` is missing, and the name may be a host's or a network set's, found `pub`";
+    untold("Src", CART, ["-", "pub", "zone=dmz"], message);
+    // Without a namespace a reporter may be a host, or a pod whose namespace is left out.
+    let message =
+        "field `dest_type` is missing, and the name may be a host's or a network set's, found `node-1`";
+    untold("Dst", CART, ["-", "node-1", ""], message);
+    untold("Src", CART, ["-", "db-*", ""], "field `dest_type` is missing");
+    untold("Src", CART, ["-", "-", ""], "field `dest_type` is missing");
+}
+
 #[test]
 fn trap_6_ends_of_tier_in_both_forms_read_alike() {
     let enterprise = least_with(r#""policies":{"enforced_policies":["0|default|snp:shop/dd|deny|-1"]}"#);
@@ -309,9 +378,11 @@ fn what_every_flow_needs_is_named_when_missing() {
     ] {
         reject(least_but(part, ""), Reason::MissingField, &format!("field `{field}` is missing"));
     }
-    let without_kind = r#"{"end_time":1790000300,"reporter":"src","action":"deny","proto":"tcp","source_name_aggr":"db-0",
+    let without_kind = r#"{"end_time":1790000300,"reporter":"dst","action":"deny","proto":"tcp","source_name_aggr":"db-0",
         "source_namespace":"shop","dest_type":"net","dest_name_aggr":"pub"}"#;
-    reject(without_kind, Reason::MissingField, "field `source_type` is missing");
+    let message =
+        "field `source_type` is missing, and the name may be a pod's or a network set's, found `db-0`";
+    reject(without_kind, Reason::MissingField, message);
 }
 
 #[test]

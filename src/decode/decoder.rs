@@ -225,7 +225,11 @@ fn read<'a>(
     scratch: &mut Scratch,
 ) -> Result<Complete<'a>, Reject> {
     match root.members() {
-        Ok(Some(members)) => reader.read(members, key_object, scratch)?.complete(),
+        Ok(Some(members)) => {
+            let mut draft = reader.read(members, key_object, scratch)?;
+            draft.tell_kinds(scratch.texts());
+            draft.complete()
+        }
         Ok(None) => Err(Reject::record(
             Reason::NotAFlow,
             "a record is one JSON object; lists are written one record a value",

@@ -1,7 +1,7 @@
 //! A flow under construction: what the members said so far, and what they must have said to make one.
 
-use super::error::Reject;
-use super::{error::Reason, field::Field};
+use super::error::{Reason, Reject, excerpt};
+use super::field::Field;
 use crate::model::{
     Counters, EndpointKind, EndpointView, EventTime, Flow, IpAddr, LabelsText, NameScope, Protocol,
     RecordedAction, Reporter, ServiceView, TraceText,
@@ -9,6 +9,12 @@ use crate::model::{
 
 /// What several services behind one address are written as.
 const AMBIGUOUS: &str = "*";
+
+/// What Calico calls addresses that are nothing it knows, if they are none of the private IPv4 ranges.
+const PUBLIC: &str = "pub";
+
+/// What it calls those that are.
+const PRIVATE: &str = "pvt";
 
 /// Texts that are put together, one entry a line. Reused from record to record.
 #[derive(Default, Debug)]
@@ -97,6 +103,14 @@ pub(super) struct Complete<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Tells what stands at an end where the record does not say so (Whisker's records, abridged ones), but leaves no
+    /// doubt. Only the strict reader asks: the quick one gives up on records without the kinds.
+    pub(super) fn tell_kinds(&mut self, texts: Texts<'_>) {
+        let Self { reporter, source, dest, .. } = self;
+        source.tell_kind(*reporter == Some(Reporter::Source), texts.source_labels);
+        dest.tell_kind(*reporter == Some(Reporter::Destination), texts.dest_labels);
+    }
+
     /// Checks that all is there that a flow needs.
     pub(super) fn complete(&self) -> Result<Complete<'a>, Reject> {
         if !self.is_flow() {
@@ -118,8 +132,8 @@ impl<'a> Draft<'a> {
                 end,
                 reporter: self.reporter.ok_or_else(need(Field::Reporter))?,
                 action: self.action.ok_or_else(need(Field::Action))?,
-                source: self.source.view().ok_or_else(need(Field::SourceType))?,
-                dest: self.dest.view().ok_or_else(need(Field::DestType))?,
+                source: self.source.view().ok_or_else(|| self.source.untold(Field::SourceType))?,
+                dest: self.dest.view().ok_or_else(|| self.dest.untold(Field::DestType))?,
                 protocol,
                 source_port: port_of(&self.source),
                 dest_port,
@@ -145,10 +159,10 @@ impl<'a> Draft<'a> {
 }
 
 impl<'a> End<'a> {
-    /// Makes the endpoint; nothing when it cannot be told what it is. Labels come later.
+    /// Makes the endpoint; nothing when it is not known what it is. Labels come later.
     fn view(&self) -> Option<EndpointView<'a>> {
         let (name, name_scope) = self.scoped_name();
-        let kind = self.kind.or_else(|| self.kind_by_name(name))?;
+        let kind = self.kind?;
         let name_scope = if kind == EndpointKind::Network { NameScope::Aggregated } else { name_scope };
         Some(EndpointView {
             kind,
@@ -167,15 +181,46 @@ impl<'a> End<'a> {
         (name, if name.ends_with('*') { NameScope::Aggregated } else { NameScope::Exact })
     }
 
-    /// Tells the kind where the record does not (Whisker's records, abridged ones) but a name does: only workloads have
-    /// a `generateName`, and `pub` and `pvt` without a namespace are networks.
-    fn kind_by_name(&self, name: &str) -> Option<EndpointKind> {
-        let aggr = self.name_aggr.unwrap_or(name);
-        match self.namespace {
-            Some(_) if aggr.ends_with('*') => Some(EndpointKind::Workload),
-            None if aggr == "pub" || aggr == "pvt" => Some(EndpointKind::Network),
-            _ => None,
+    /// Sets the kind if the rest leaves no doubt about it.
+    fn tell_kind(&mut self, is_reporter: bool, labels: &str) {
+        if self.kind.is_none() {
+            self.name = self.name.map(undisplayed);
+            self.kind = self.kind_of_rest(is_reporter, labels);
         }
+    }
+
+    /// Tells the kind from all that is said beside it. Pods and some network sets have namespaces, hosts and networks
+    /// have none. Of these only pods have a `generateName`, which ends in `*`, and policies, by which an end comes to
+    /// report a flow; and networks have no labels, and are called `pub` or `pvt`.
+    fn kind_of_rest(&self, is_reporter: bool, labels: &str) -> Option<EndpointKind> {
+        let aggr = self.name_aggr.or(self.name)?;
+        match self.namespace {
+            Some(_) if is_reporter || aggr.ends_with('*') => Some(EndpointKind::Workload),
+            None if matches!(aggr, PUBLIC | PRIVATE) && labels.is_empty() => Some(EndpointKind::Network),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Says that `field`, the kind, is missing, and why nothing else tells it.
+    #[cold]
+    fn untold(&self, field: Field) -> Reject {
+        let cause = match (self.scoped_name(), self.namespace) {
+            // A pod whose namespace is missing too, or nothing at all.
+            (("", _) | (_, NameScope::Aggregated), _) => return Reject::missing(field.name()),
+            (_, Some(_)) => "is missing, and the name may be a pod's or a network set's",
+            (_, None) => "is missing, and the name may be a host's or a network set's",
+        };
+        let (name, _) = self.scoped_name();
+        Reject::untold(field.name(), cause).found(excerpt(name))
+    }
+}
+
+/// Undoes what Whisker makes of the names of networks for display. The names of objects hold no space.
+fn undisplayed(name: &str) -> &str {
+    match name {
+        "PUBLIC NETWORK" => PUBLIC,
+        "PRIVATE NETWORK" => PRIVATE,
+        _ => name,
     }
 }
 

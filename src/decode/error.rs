@@ -111,13 +111,12 @@ impl Reject {
 
     /// Rejects the record because `field` is not there.
     pub(super) const fn missing(field: &'static str) -> Self {
-        Self {
-            reason: Reason::MissingField,
-            field: Some(field),
-            offset: None,
-            expected: "is missing",
-            found: None,
-        }
+        Self::untold(field, "is missing")
+    }
+
+    /// Rejects the record because `field` is not there; `cause` says so, and why nothing else tells it.
+    pub(super) const fn untold(field: &'static str, cause: &'static str) -> Self {
+        Self { reason: Reason::MissingField, field: Some(field), offset: None, expected: cause, found: None }
     }
 
     /// Adds what was found, as text.
