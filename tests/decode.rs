@@ -493,9 +493,27 @@ fn what_is_no_flow_is_said_to_be_none() {
         Reason::NotAFlow,
         "no flow record of Calico or Goldmane",
     );
-    let two = format!("{LEAST}\n{LEAST}");
-    let reject = Decoder::new(Format::Auto).decode(two.as_bytes()).unwrap_err();
-    assert_eq!(reject.reason, Reason::Syntax, "{reject}");
+}
+
+#[test]
+fn several_records_in_one_value_are_told_to_be_written_one_a_value() {
+    let line = LEAST.replace('\n', " ");
+    for (between, behind) in [("\n", 1), (" ", 1), ("", 0), (",", 0)] {
+        let message = format!(
+            "a record is one JSON object, and something follows it; several records are written one a value at byte {}",
+            line.len() + behind
+        );
+        reject(format!("{line}{between}{line}"), Reason::Syntax, &message);
+    }
+    let list = format!("[{line},{line}]");
+    let message = "a record is one JSON object; a list is written one record a value";
+    reject(&list, Reason::NotAFlow, message);
+    // The body of a request, as a shipper that does not look inside wraps it.
+    let wrapped = |text: &str| serde_json::json!({ "message": text }).to_string();
+    reject(wrapped(&list), Reason::Envelope, "the envelope holds text that is not one JSON object");
+    let lines = wrapped(&format!("{line}\n{line}\n"));
+    let reject = Decoder::new(Format::Auto).decode(lines.as_bytes()).unwrap_err();
+    assert!(reject.to_string().contains("several records are written one a value"), "{reject}");
 }
 
 // Envelopes.
@@ -547,7 +565,7 @@ fn an_envelope_without_a_record_says_so() {
     reject(
         r#"{"@timestamp":1.5,"log":"listening on :8080","stream":"stderr"}"#,
         Reason::Envelope,
-        "the envelope holds text that is no JSON object",
+        "the envelope holds text that is not one JSON object",
     );
     let cut = serde_json::json!({"log": LEAST.get(..90).unwrap(), "logtag": "P"}).to_string();
     let reason = Decoder::new(Format::Auto).decode(cut.as_bytes()).unwrap_err().reason;

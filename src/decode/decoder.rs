@@ -232,7 +232,7 @@ fn read<'a>(
         }
         Ok(None) => Err(Reject::record(
             Reason::NotAFlow,
-            "a record is one JSON object; lists are written one record a value",
+            "a record is one JSON object; a list is written one record a value",
         )),
         Err(Fault { reason, expected: _ }) => {
             Err(Reject::record(reason, "a record with more than 256 members"))

@@ -185,7 +185,7 @@ pub(super) fn find<'t, 'a>(root: Item<'t, 'a>) -> Result<Option<(Envelope, Paylo
         }
     }
     if is_envelope {
-        return Err(Reject::record(Reason::Envelope, "the envelope holds text that is no JSON object"));
+        return Err(Reject::record(Reason::Envelope, "the envelope holds text that is not one JSON object"));
     }
     Ok(None)
 }

@@ -91,7 +91,7 @@ fn explain(payload: &[u8], offset: Option<usize>) -> Reject {
     let expected = match error.classify() {
         Category::Eof => "not valid JSON: ends too early",
         _ if error.to_string().starts_with("trailing characters") => {
-            "not valid JSON: something follows the first value"
+            "a record is one JSON object, and something follows it; several records are written one a value"
         }
         Category::Io | Category::Syntax | Category::Data => "not valid JSON",
     };
