@@ -676,3 +676,76 @@ spec:
     let unsure = summary(&format!("{line} --set policies.pod_networks="));
     assert!(unsure.contains(" 1 undetermined"), "{unsure}");
 }
+
+/// Policies that take more than one MiB when they are compiled, the least that can be allowed.
+fn large_policies() -> String {
+    let mut text = String::new();
+    for policy in 0..500 {
+        let head = "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy";
+        writeln!(text, "---\n{head}\nmetadata: {{name: db-{policy}, namespace: shop}}").unwrap();
+        writeln!(text, "spec:\n  selector: app == 'db'\n  types: [Ingress]\n  ingress:").unwrap();
+        for port in 1..=10 {
+            writeln!(text, "  - {{action: Allow, protocol: TCP, destination: {{ports: [{port}]}}}}").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn policies_that_run_would_refuse_for_their_size_are_told_beforehand() {
+    let flow = record(WEB, 5432);
+    let folder = folder(&[("cluster.yaml", CLUSTER), ("policies.yaml", &large_policies()), ("flows", &flow)]);
+    let bound = "--set limits.compiled_policies_mib=1";
+    let lint = format!("policies lint policies.yaml cluster.yaml -o json {bound}");
+    check_in(
+        folder.path(),
+        &lint,
+        "",
+        &expect![[r#"
+            $ flowstage policies lint policies.yaml cluster.yaml -o json --set limits.compiled_policies_mib=1
+            {"file":"policies.yaml cluster.yaml","line":1,"column":1,"level":"error","object":null,"path":"","finding":"too-large","text":"the compiled policies take 2 MiB, and `limits.compiled_policies_mib` allows 1; `flowstage run` refuses them"}
+            ! 2 files, 504 objects: 1 errors, 0 warnings, 0 that Calico's pending traces get wrong
+            exit code 3
+        "#]],
+    );
+    let replay = format!("replay --policies policies.yaml --flows flows -o csv --log-level error {bound}");
+    check_in(
+        folder.path(),
+        &replay,
+        "",
+        &expect![[r#"
+            $ flowstage replay --policies policies.yaml --flows flows -o csv --log-level error --set limits.compiled_policies_mib=1
+            policy,rule,direction,source,destination,port,flows,connections
+            ! warning: the compiled policies take 2 MiB, and `limits.compiled_policies_mib` allows 1; `flowstage run` refuses them
+            ! 1 flows judged on 1 edges; 0 rejected, 0 filtered
+            ! 0 would be denied, on 0 edges; 0 undetermined
+            ! 0 agree with the traces that were recorded, 1 differ (unexplained: 1), 0 have none
+            exit code 0
+        "#]],
+    );
+    let run = format!("run --policies policies.yaml --brokers localhost:1 {bound}");
+    check_in(
+        folder.path(),
+        &run,
+        "",
+        &expect![[r#"
+        $ flowstage run --policies policies.yaml --brokers localhost:1 --set limits.compiled_policies_mib=1
+        ! error: the policies cannot be used
+        !   because: the compiled policies take 2 MiB, and `limits.compiled_policies_mib` allows 1
+        !   try: raise `limits.compiled_policies_mib`, or leave out what is not of this cluster
+        exit code 1
+    "#]],
+    );
+    // The default allows them.
+    check_in(
+        folder.path(),
+        "policies lint policies.yaml cluster.yaml",
+        "",
+        &expect![[r#"
+            $ flowstage policies lint policies.yaml cluster.yaml
+            Nothing is wrong.
+            ! 2 files, 504 objects: 0 errors, 0 warnings, 0 that Calico's pending traces get wrong
+            exit code 0
+        "#]],
+    );
+}

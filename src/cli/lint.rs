@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use comfy_table::Table;
@@ -15,9 +16,12 @@ use super::globals::Globals;
 use super::policies::gather_some;
 use super::records::tell;
 use crate::catalog::{Error, Gathered};
-use crate::evaluate;
+use crate::config::Config;
+use crate::evaluate::{self, Programs};
 use crate::manifest::{self, Item, Object, Place, Warning, assemble_for};
 use crate::model::PolicyId;
+use crate::pipeline;
+use crate::policy::PolicySet;
 
 /// What can be done with policies alone.
 #[derive(Subcommand, Debug)]
@@ -94,7 +98,7 @@ fn lint(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let config = globals.load_with(&[args.version.flag()])?.config;
     let gathered = gather_some(&args.paths, config.policies.calico_version)?;
     let (files, objects) = (gathered.files, gathered.objects.len());
-    let mut rows = rows_of(gathered);
+    let mut rows = rows_of(gathered, args, &config);
     rows.sort();
     let mut out = io::BufWriter::new(io::stdout().lock());
     match args.output {
@@ -118,7 +122,7 @@ fn lint(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 /// Finds everything, in the files that can be read whole.
-fn rows_of(gathered: Gathered) -> Vec<Row> {
+fn rows_of(gathered: Gathered, args: &Args, config: &Config) -> Vec<Row> {
     let Gathered { objects, errors, files: _, version } = gathered;
     let is_whole = errors.is_empty();
     let mut rows: Vec<Row> = errors.iter().map(refused).collect();
@@ -133,10 +137,22 @@ fn rows_of(gathered: Gathered) -> Vec<Row> {
                     rows.push(judged(&found, place));
                 }
             }
+            if is_whole {
+                rows.extend(too_large(assembled.set, args, config));
+            }
         }
         Err(errors) => rows.extend(errors.iter().map(unsound)),
     }
     rows
+}
+
+/// Finds that `run` would refuse the set as a whole.
+fn too_large(set: PolicySet, args: &Args, config: &Config) -> Option<Row> {
+    let programs = Programs::compile_with(Arc::new(set), config.evaluation());
+    let error = pipeline::weigh(&programs, None, config.policies_bytes_max()).err()?;
+    let paths: Vec<String> = args.paths.iter().map(|it| it.display().to_string()).collect();
+    let place = Place { source: paths.join(" ").into(), line: 1, column: 1 };
+    Some(Row::at(&place, Level::Error, "too-large", format!("{error}; `flowstage run` refuses them")))
 }
 
 fn places(objects: &[Object]) -> BTreeMap<PolicyId, Place> {

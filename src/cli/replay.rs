@@ -13,7 +13,7 @@ use super::complaint::{Complaint, Exit, unless_closed};
 use super::denies::{DenyRow, rows_of, write_csv, write_json, write_table};
 use super::globals::Globals;
 use super::policies;
-use super::records::RecordFormat;
+use super::records::{RecordFormat, tell};
 use crate::aggregate::{Ledger, Limits, Settings, Spec, StoreLimits};
 use crate::decode::{Format, RECORD_BYTES_MAX};
 use crate::evaluate::Programs;
@@ -61,6 +61,9 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let loaded = globals.load_with(&[args.version.flag()])?;
     Globals::init_logging(&loaded)?;
     let programs = policies::load(Some(&args.policies), &loaded.config)?;
+    if let Err(error) = pipeline::weigh(&programs, None, loaded.config.policies_bytes_max()) {
+        tell(&format!("warning: {error}; `flowstage run` refuses them"));
+    }
     let consumer = FileConsumer::open(args.flows.clone(), RECORD_BYTES_MAX).map_err(|source| {
         Complaint::failure("the flows cannot be read")
             .caused_by(source)

@@ -35,7 +35,7 @@ pub use housekeeping::keep_house;
 pub use listeners::{ListenerConfig, Listeners};
 pub use loaded::Loaded;
 pub use memory_log::{MemoryLog, MemoryLogReader};
-pub use policies::{PolicyErrors, TooLarge, load_policies, watch_policies};
+pub use policies::{PolicyErrors, TooLarge, load_policies, watch_policies, weigh};
 pub use results::Results;
 pub use results_reader::ResultsReader;
 pub use run::{Config, Outputs, Pipeline};

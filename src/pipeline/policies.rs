@@ -109,18 +109,28 @@ fn warned_of(loaded: catalog::Loaded) -> PolicySet {
     loaded.set
 }
 
-/// Makes programs that are to follow `before` ready to be used, unless they are too large. What recorded traces are
-/// compared with is compiled here too: a worker that did it would not poll meanwhile.
+/// Returns how many bytes compiled policies take, with what recorded traces are compared with: that is compiled here
+/// too, and takes over from `before` what is the same.
+///
+/// # Errors
+///
+/// When they take more than `bytes_max`.
+pub fn weigh(programs: &Programs, before: Option<&Programs>, bytes_max: usize) -> Result<usize, TooLarge> {
+    let within_bound = |bytes| if bytes > bytes_max { Err(TooLarge { bytes, bytes_max }) } else { Ok(bytes) };
+    within_bound(programs.bytes())?;
+    programs.prepare_checker(before);
+    within_bound(programs.bytes())
+}
+
+/// Makes programs that are to follow `before` ready to be used, unless they are too large. All that is compiled is
+/// compiled here: a worker that did it would not poll meanwhile.
 fn accept(
     programs: Programs,
     before: Option<&Programs>,
     bytes_max: usize,
     metrics: &Metrics,
 ) -> Result<Arc<Programs>, TooLarge> {
-    let within_bound = |bytes| if bytes > bytes_max { Err(TooLarge { bytes, bytes_max }) } else { Ok(bytes) };
-    within_bound(programs.bytes())?;
-    programs.prepare_checker(before);
-    let bytes = within_bound(programs.bytes())?;
+    let bytes = weigh(&programs, before, bytes_max)?;
     metrics.policies_compiled.set_count(u64::try_from(bytes).unwrap_or(u64::MAX));
     metrics.policy_loads.with(["file", "ok"]).inc();
     metrics.policies_reload_ok.set_flag(true);
