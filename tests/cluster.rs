@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -365,25 +365,37 @@ fn every_metric_that_is_watched_exists(cluster: &Cluster, place: usize) {
         std::io::Read::read_to_string(&mut stream, &mut scrape).unwrap();
         scrape
     };
-    // The first request is the first whose duration is known.
-    scrape_once();
-    let scrape = scrape_once();
-    let exists = |name: &str| {
+    let exists = |scrape: &str, name: &str| {
         scrape.lines().any(|line| line.strip_prefix(name).is_some_and(|it| it.starts_with(['{', ' '])))
     };
+    let watched = watched_metrics();
+    // A duration is known behind its first request, and what is told of a partition once it is ours and read.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let scrape = scrape_once();
+        let missing: Vec<_> = watched.iter().filter(|(_, name)| !exists(&scrape, name)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "named, but a living process does not have it: {missing:?}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// Returns the metrics that the dashboard and the alert rules name, each with the file.
+fn watched_metrics() -> BTreeSet<(&'static str, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == ':';
+    let mut watched = BTreeSet::new();
     for file in ["deploy/grafana/flowstage.json", "deploy/prometheus/rules.yaml"] {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
-        let is_word = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == ':';
         let names =
             text.split(|it| !is_word(it)).filter(|it| it.starts_with("flowstage_") && !it.contains(':'));
-        let mut found = 0;
-        for name in names {
-            assert!(exists(name), "{file} names `{name}`, which a living process does not have");
-            found += 1;
-        }
-        assert!(found > 10, "{file}");
+        let before = watched.len();
+        watched.extend(names.map(|it| (file, it.to_owned())));
+        assert!(watched.len() - before > 10, "{file}");
     }
+    watched
 }
 
 /// Waits until the group has published something.

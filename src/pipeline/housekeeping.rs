@@ -65,11 +65,8 @@ fn show_partitions(shared: &Shared, flows: &str) {
         let partition = partition.to_string();
         shared.metrics.accounting_error.with([&partition]).set(wrong.to_f64());
         shared.metrics.kafka_position.with([flows, &partition]).set(status.frontier.upto.0.to_f64());
-        if let Some(read) = status.last_read {
-            // At the end of its log a partition is not behind, however old its last record is.
-            let age =
-                if status.idle { 0.0 } else { (now_millis() - read.as_millis()).max(0).to_f64() / 1_000.0 };
-            shared.metrics.kafka_lag_seconds.with([flows, &partition]).set(age);
+        if let Some(lag) = lag_millis(status.idle, status.last_read, now_millis()) {
+            shared.metrics.kafka_lag_seconds.with([flows, &partition]).set(lag.to_f64() / 1_000.0);
         }
         if let Some(committed) = status.committed {
             shared.metrics.kafka_committed_offset.with([flows, &partition]).set(committed.0.to_f64());
@@ -84,6 +81,15 @@ fn show_partitions(shared: &Shared, flows: &str) {
     }
     shared.metrics.state_entries.with(["edges"]).set_count(shared.edges());
     shared.metrics.output_queue_depth.with(["kafka"]).set_count(shared.waiting());
+}
+
+/// Returns how far behind the newest record a partition may be; nothing while that cannot be told. At the end of its log it
+/// is not behind, however old its last record is, and also if none was read since it is ours.
+fn lag_millis(idle: bool, last_read: Option<EventTime>, now: i64) -> Option<i64> {
+    if idle {
+        return Some(0);
+    }
+    last_read.map(|it| (now - it.as_millis()).max(0))
 }
 
 fn show_results(shared: &Shared, results: &Results) {
@@ -179,5 +185,20 @@ impl ToGauge for i64 {
     )]
     fn to_f64(self) -> f64 {
         self as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_behind_by_the_age_of_its_last_record_but_not_at_its_end() {
+        let read = Some(EventTime::from_millis(1_000));
+        assert_eq!(lag_millis(false, read, 4_500), Some(3_500));
+        assert_eq!(lag_millis(false, read, 500), Some(0));
+        assert_eq!(lag_millis(false, None, 4_500), None);
+        assert_eq!(lag_millis(true, read, 4_500), Some(0));
+        assert_eq!(lag_millis(true, None, 4_500), Some(0));
     }
 }
