@@ -715,7 +715,7 @@ fn policies_that_run_would_refuse_for_their_size_are_told_beforehand() {
         "",
         &expect![[r#"
             $ flowstage replay --policies policies.yaml --flows flows -o csv --log-level error --set limits.compiled_policies_mib=1
-            policy,rule,direction,source,destination,port,flows,connections
+            policy,rule,direction,source,destination,port,flows,connections,edge
             ! warning: the compiled policies take 2 MiB, and `limits.compiled_policies_mib` allows 1; `flowstage run` refuses them
             ! 1 flows judged on 1 edges; 0 rejected, 0 filtered
             ! 0 would be denied, on 0 edges; 0 undetermined
