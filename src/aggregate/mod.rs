@@ -63,7 +63,7 @@ pub use merge::{Absorbed, Merge};
 pub use pane::{Pane, Spec, SpecError};
 pub use partial::{Body, Counts, Head, Partial, PartialError};
 pub(crate) use partial::{encode_counts, encode_frontier};
-pub use policy_counts::PolicyTotals;
+pub use policy_counts::{PolicyCounts, PolicyTotals};
 pub use report::{EdgeDigest, EdgeReport, Finality};
 pub use reporter::{Filtered, Observation};
 pub use store::{EdgeStore, StoreLimits, StoredEdge};

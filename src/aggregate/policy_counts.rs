@@ -1,11 +1,10 @@
-//! What each staged policy did, summed over the reports that were applied.
+//! What each staged policy of one set does with the flows of some edges.
 
-use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use crate::evaluate::{Answer, Judgement, Outcome, StagedResult};
 use crate::model::{HitOwner, PolicyId};
-use crate::policy::Revision;
 
 /// Flows by what a staged policy did with them.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -22,22 +21,22 @@ pub struct PolicyTotals {
     pub newly_allowed: u64,
 }
 
-/// Counts by policy set, and in it by policy.
-#[derive(Debug, Default)]
-pub(super) struct PolicyCounts {
-    by_place: DashMap<(Revision, u32), PolicyTotals, RandomState>,
-    by_id: DashMap<(Revision, PolicyId), PolicyTotals, RandomState>,
+/// Counts by policy.
+///
+/// A sum over what the store holds, made when it is asked for: judgements come and go with the policies in force, and
+/// panes with the window, so numbers that only grow would be wrong after each of them.
+#[derive(Clone, Default, Debug)]
+pub struct PolicyCounts {
+    by_place: HashMap<u32, PolicyTotals, RandomState>,
+    by_id: HashMap<PolicyId, PolicyTotals, RandomState>,
 }
 
 impl PolicyCounts {
     /// Adds flows with this judgement.
-    pub(super) fn add(&self, policy_set: Revision, judgement: &Judgement, flows: u64) {
-        if flows == 0 {
-            return;
-        }
+    pub(super) fn add(&mut self, judgement: &Judgement, flows: u64) {
         let denied_now = judgement.enforced.answer == Answer::Deny;
         for hit in &judgement.staged {
-            let mut totals = self.by_place.entry((policy_set, hit.policy)).or_default();
+            let totals = self.by_place.entry(hit.policy).or_default();
             match hit.result {
                 StagedResult::Undetermined => totals.undetermined += flows,
                 StagedResult::Deny => {
@@ -51,28 +50,26 @@ impl PolicyCounts {
             }
         }
         match &judgement.outcome {
-            Outcome::WouldDeny { by: _, charged } => {
-                self.by_id.entry((policy_set, charged.clone())).or_default().newly_denied += flows;
-            }
+            Outcome::WouldDeny { by: _, charged } => self.by_id_mut(charged).newly_denied += flows,
             Outcome::WouldAllow { by } => {
                 if let HitOwner::Policy { policy, .. } = &by.owner {
-                    self.by_id.entry((policy_set, policy.clone())).or_default().newly_allowed += flows;
+                    self.by_id_mut(policy).newly_allowed += flows;
                 }
             }
             Outcome::Agrees | Outcome::Undetermined { .. } => {}
         }
     }
 
-    /// Returns the counts of the policy at `place` of the set, by its id and its place.
-    pub(super) fn of(&self, policy_set: Revision, place: u32, id: &PolicyId) -> PolicyTotals {
-        let by_place = self.by_place.get(&(policy_set, place)).map(|it| *it).unwrap_or_default();
-        let by_id = self.by_id.get(&(policy_set, id.clone())).map(|it| *it).unwrap_or_default();
+    /// Returns the counts of the policy of this id, which stands at `place` of the set.
+    #[must_use]
+    pub fn of(&self, place: usize, id: &PolicyId) -> PolicyTotals {
+        let place = u32::try_from(place).ok();
+        let by_place = place.and_then(|it| self.by_place.get(&it)).copied().unwrap_or_default();
+        let by_id = self.by_id.get(id).copied().unwrap_or_default();
         PolicyTotals { newly_denied: by_id.newly_denied, newly_allowed: by_id.newly_allowed, ..by_place }
     }
 
-    /// Forgets every set but `current`.
-    pub(super) fn keep(&self, current: Revision) {
-        self.by_place.retain(|(set, _), _| *set == current);
-        self.by_id.retain(|(set, _), _| *set == current);
+    fn by_id_mut(&mut self, id: &PolicyId) -> &mut PolicyTotals {
+        self.by_id.entry_ref(id).or_default()
     }
 }

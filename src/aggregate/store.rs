@@ -9,11 +9,11 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 use super::pane::{Pane, Spec};
-use super::policy_counts::{PolicyCounts, PolicyTotals};
+use super::policy_counts::PolicyCounts;
 use super::report::{EdgeDigest, EdgeReport};
 use super::totals::Totals;
 use crate::evaluate::{Judgement, Outcome};
-use crate::model::{Edge, EndpointKind, EventTime, Name, PolicyId};
+use crate::model::{Edge, EndpointKind, EventTime, Name};
 use crate::policy::Revision;
 
 /// How much the store keeps.
@@ -54,7 +54,7 @@ pub struct EdgeStore {
     newest: AtomicI64,
     edges: AtomicU64,
     refused: AtomicU64,
-    policies: PolicyCounts,
+    foreign: AtomicU64,
 }
 
 /// An edge with its counts, pane by pane.
@@ -71,11 +71,10 @@ pub struct StoredEdge {
     panes: BTreeMap<Pane, StoredPane>,
 }
 
-/// The counts of one pane, and the policy set under which they were counted last.
+/// The counts of one pane.
 #[derive(Clone, Copy, Debug)]
 struct StoredPane {
     revision: u64,
-    policy_set: Revision,
     totals: Totals,
 }
 
@@ -90,16 +89,12 @@ impl StoredEdge {
         }
     }
 
-    /// Takes the report's counts, unless later ones are known. Returns how many flows are new under its policy set.
-    fn absorb(&mut self, report: &EdgeReport) -> u64 {
-        let EdgeReport { revision, policy_set, totals, .. } = *report;
-        let before = self.panes.get(&report.pane);
-        if before.is_some_and(|it| it.revision > revision) {
-            return 0;
+    /// Takes the report's counts, unless later ones are known.
+    fn absorb(&mut self, report: &EdgeReport) {
+        let EdgeReport { pane, revision, totals, .. } = *report;
+        if self.panes.get(&pane).is_none_or(|it| it.revision <= revision) {
+            self.panes.insert(pane, StoredPane { revision, totals });
         }
-        let counted = before.filter(|it| it.policy_set == policy_set).map_or(0, |it| it.totals.flows);
-        self.panes.insert(report.pane, StoredPane { revision, policy_set, totals });
-        totals.flows.saturating_sub(counted)
     }
 
     /// Returns the sum over the panes that are kept.
@@ -125,20 +120,29 @@ impl EdgeStore {
             newest: AtomicI64::new(i64::MIN),
             edges: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            policies: PolicyCounts::default(),
+            foreign: AtomicU64::new(0),
         }
     }
 
     /// Names the policy set in force here: its judgements are preferred to those of others.
     pub fn set_current(&self, policy_set: Revision) {
         self.current.store(policy_set.0, Ordering::Relaxed);
-        self.policies.keep(policy_set);
     }
 
-    /// Returns what the policy at `place` of the set in force did with the flows of every report that was applied.
+    /// Counts what the staged policies of the set in force here do with the flows of the live window. Edges that have no
+    /// judgement under it yet are left out.
     #[must_use]
-    pub fn policy_totals(&self, place: u32, id: &PolicyId) -> PolicyTotals {
-        self.policies.of(self.current(), place, id)
+    pub fn policy_counts(&self) -> PolicyCounts {
+        let current = self.current();
+        let mut counts = PolicyCounts::default();
+        self.visit_edges(|edge| {
+            if edge.policy_set == current
+                && let Some(totals) = edge.totals()
+            {
+                counts.add(&edge.judgement, totals.flows);
+            }
+        });
+        counts
     }
 
     /// Returns the policy set in force here.
@@ -147,8 +151,14 @@ impl EdgeStore {
         Revision(self.current.load(Ordering::Relaxed))
     }
 
-    /// Takes in a report.
+    /// Takes in a report. One of another pane length than ours is left out: groups with other windows may write to the
+    /// same topics, and their panes cannot be summed with ours.
     pub fn apply(&self, report: &EdgeReport) {
+        let (start, end) = (self.spec.start_of(report.pane), self.spec.end_of(report.pane));
+        if (start, end) != (report.start, report.end) {
+            self.foreign.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         self.newest.fetch_max(report.pane.0, Ordering::Relaxed);
         if report.pane >= self.oldest_kept(self.spec.width()) {
             self.apply_edge(report);
@@ -231,6 +241,12 @@ impl EdgeStore {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Returns how many reports were left out because their panes have another length.
+    #[must_use]
+    pub fn foreign(&self) -> u64 {
+        self.foreign.load(Ordering::Relaxed)
+    }
+
     /// Returns the end of the newest pane that was reported.
     #[must_use]
     pub fn newest_end(&self) -> Option<EventTime> {
@@ -254,8 +270,7 @@ impl EdgeStore {
             self.edges.fetch_add(1, Ordering::Relaxed);
         }
         let edge = edges.entry(report.digest).or_insert_with(|| StoredEdge::of(report));
-        let news = edge.absorb(report);
-        self.policies.add(report.policy_set, &report.judgement, news);
+        edge.absorb(report);
         let current = self.current();
         if report.policy_set == current || edge.policy_set != current {
             edge.policy_set = report.policy_set;
@@ -267,5 +282,146 @@ impl EdgeStore {
         let panes = span.as_millis().div_ceil(self.spec.slide().as_millis().max(1));
         let newest = Pane(self.newest.load(Ordering::Relaxed));
         newest.next().minus(i64::try_from(panes).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Finality;
+    use super::*;
+    use crate::evaluate::{Answer, StagedHit, StagedResult, Verdict};
+    use crate::model::{
+        Counters, Direction, Endpoint, HitOwner, NameScope, PolicyId, PolicyKind, Protocol, RecordedAction,
+        RuleIndex, RuleRef, Trace,
+    };
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn spec(slide: Duration) -> Spec {
+        Spec::new(15 * MINUTE, slide, 2 * MINUTE, MINUTE).unwrap()
+    }
+
+    fn policy() -> PolicyId {
+        let name = |it: &str| Name::from(it);
+        PolicyId { kind: PolicyKind::StagedNetworkPolicy, namespace: Some(name("shop")), name: name("web") }
+    }
+
+    /// What one staged policy does with an edge.
+    fn judgement(denies: bool) -> Judgement {
+        let verdict = |answer| Verdict { answer, trace: Trace::default() };
+        let (result, outcome) = if denies {
+            let owner = HitOwner::Policy { tier: Name::from("default"), policy: policy() };
+            let by = RuleRef { owner, direction: Direction::Ingress, rule: RuleIndex::EndOfTier };
+            (StagedResult::Deny, Outcome::WouldDeny { by, charged: policy() })
+        } else {
+            (StagedResult::Allow, Outcome::Agrees)
+        };
+        Judgement {
+            direction: Direction::Ingress,
+            enforced: verdict(Answer::Allow),
+            pending: verdict(if denies { Answer::Deny } else { Answer::Allow }),
+            outcome,
+            blame: vec![],
+            staged: vec![StagedHit { policy: 0, result }],
+        }
+    }
+
+    fn report(spec: Spec, set: u64, pane: i64, flows: u64, denies: bool) -> EdgeReport {
+        let endpoint = |name: &str| Endpoint {
+            kind: EndpointKind::Workload,
+            namespace: Some(Name::from("shop")),
+            name: Name::from(name),
+            name_scope: NameScope::Exact,
+            address: None,
+            labels: None,
+        };
+        let edge = Edge {
+            direction: Direction::Ingress,
+            subject: endpoint("web"),
+            peer: endpoint("cart"),
+            protocol: Protocol::TCP,
+            port: Some(80),
+            service: None,
+        };
+        let pane = Pane(pane);
+        let end = spec.end_of(pane);
+        let mut totals = Totals::zero(end, end);
+        let one = Totals::of_flow(&Counters::default(), RecordedAction::Allow, end);
+        (0..flows).for_each(|_| totals.absorb(&one));
+        EdgeReport {
+            policy_set: Revision(set),
+            pane,
+            start: spec.start_of(pane),
+            end,
+            edge: Arc::new(edge),
+            digest: EdgeDigest(7),
+            totals,
+            revision: flows,
+            finality: Finality::Provisional,
+            judgement: Arc::new(judgement(denies)),
+        }
+    }
+
+    #[track_caller]
+    fn check(store: &EdgeStore, evaluated: u64, newly_denied: u64) {
+        let totals = store.policy_counts().of(0, &policy());
+        assert_eq!((totals.evaluated, totals.newly_denied), (evaluated, newly_denied));
+    }
+
+    #[test]
+    fn policies_that_are_edited_and_put_back_count_each_flow_once() {
+        let spec = spec(MINUTE);
+        let store = EdgeStore::new(spec, StoreLimits::default());
+        store.set_current(Revision(1));
+        store.apply(&report(spec, 1, 100, 5, true));
+        store.apply(&report(spec, 1, 101, 3, true));
+        check(&store, 8, 8);
+        // Mended: until the edge is judged anew, nothing is said of it.
+        store.set_current(Revision(2));
+        check(&store, 0, 0);
+        store.apply(&report(spec, 2, 100, 5, false));
+        store.apply(&report(spec, 2, 101, 3, false));
+        check(&store, 8, 0);
+        // Put back, and one more flow.
+        store.set_current(Revision(1));
+        for _ in 0..3 {
+            store.apply(&report(spec, 1, 100, 5, true));
+            store.apply(&report(spec, 1, 101, 4, true));
+        }
+        check(&store, 9, 9);
+        // A process that starts now reads back what the topic holds, in any order.
+        let again = EdgeStore::new(spec, StoreLimits::default());
+        again.set_current(Revision(1));
+        for (set, pane, flows, denies) in
+            [(2, 101, 3, false), (1, 101, 4, true), (1, 100, 5, true), (2, 100, 5, false), (1, 101, 3, true)]
+        {
+            again.apply(&report(spec, set, pane, flows, denies));
+        }
+        check(&again, 9, 9);
+    }
+
+    #[test]
+    fn policies_count_the_live_window_alone() {
+        let spec = spec(MINUTE);
+        let store = EdgeStore::new(spec, StoreLimits::default());
+        store.set_current(Revision(1));
+        store.apply(&report(spec, 1, 100, 5, true));
+        store.apply(&report(spec, 1, 114, 3, true));
+        check(&store, 8, 8);
+        store.apply(&report(spec, 1, 115, 2, true));
+        store.expire();
+        check(&store, 5, 5);
+        assert_eq!(store.denies().first().and_then(StoredEdge::totals).map(|it| it.flows), Some(10));
+    }
+
+    #[test]
+    fn panes_of_another_length_are_left_out() {
+        let (ours, other) = (spec(5 * MINUTE), spec(MINUTE));
+        let store = EdgeStore::new(ours, StoreLimits::default());
+        store.set_current(Revision(1));
+        store.apply(&report(ours, 1, 20, 5, true));
+        (100..105).for_each(|pane| store.apply(&report(other, 1, pane, 1, true)));
+        check(&store, 5, 5);
+        assert_eq!((store.foreign(), store.denies().len()), (5, 1));
     }
 }

@@ -13,7 +13,7 @@ use crate::model::Direction;
 use crate::policy::Policy;
 use crate::sink::render::{DirectionRecord, PolicyRecord, Text};
 
-/// What a staged policy would have done with the flows of the whole group, as far back as results are kept.
+/// What a staged policy would have done with the flows of the whole group in the live window.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct PolicyCountsItem {
     /// Flows that the policy selects and that could be judged.
@@ -101,7 +101,7 @@ pub(super) struct PolicyParameters {
 
 /// Lists the policies in force in the order of evaluation, with live counts for the staged ones.
 ///
-/// The counts are those of the whole group, as far back as results are kept. When the set changes between two pages the
+/// The counts are those of the whole group in the live window. When the set changes between two pages the
 /// cursor is refused with status 410.
 #[utoipa::path(
     get,

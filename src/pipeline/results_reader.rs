@@ -70,6 +70,7 @@ impl ResultsReader {
 }
 
 fn read(mut reader: TopicReader, results: &Results, state: &State) {
+    let mut told_of_foreign = false;
     while !state.stop.load(Ordering::Relaxed) {
         let read = reader.next(POLL_WAIT, &mut |record| {
             if let Some(value) = record.value
@@ -78,6 +79,11 @@ fn read(mut reader: TopicReader, results: &Results, state: &State) {
                 tracing::warn!(topic = record.topic, %error, "a published result cannot be read back");
             }
         });
+        if results.edges().foreign() > 0 && !std::mem::replace(&mut told_of_foreign, true) {
+            tracing::warn!(
+                "the topic of edges holds results with another `windows.slide`; they are left out of what is shown"
+            );
+        }
         if let Err(error) = read {
             tracing::warn!(%error, "the result topics cannot be read");
             std::thread::sleep(POLL_WAIT);

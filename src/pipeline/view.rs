@@ -114,13 +114,9 @@ impl View for ReadView {
     fn policies(&self) -> (Revision, Vec<PolicyItem>) {
         let loaded = self.shared.loaded();
         let set = loaded.programs().set();
-        let store = self.results.edges();
+        let counts = self.results.edges().policy_counts();
         let item = |(place, policy): (usize, &Arc<crate::policy::Policy>)| {
-            let totals = policy
-                .id
-                .kind
-                .is_staged()
-                .then(|| store.policy_totals(u32::try_from(place).unwrap_or(u32::MAX), &policy.id));
+            let totals = policy.id.kind.is_staged().then(|| counts.of(place, &policy.id));
             PolicyItem::new(place, policy, totals)
         };
         (set.revision(), set.policies().iter().enumerate().map(item).collect())

@@ -28,25 +28,25 @@ fn write_policies(
     results: &Results,
     rows: &[DenyRow],
 ) -> io::Result<()> {
-    let mut by_policy: BTreeMap<&str, (u64, usize)> = BTreeMap::new();
+    let mut edges_of: BTreeMap<&str, usize> = BTreeMap::new();
     for row in rows {
-        let entry = by_policy.entry(&row.policy).or_default();
-        entry.0 += row.totals.flows;
-        entry.1 += 1;
+        *edges_of.entry(&row.policy).or_default() += 1;
     }
     writeln!(to, "Staged policies:\n")?;
     let loaded = shared.loaded();
+    let counts = results.edges().policy_counts();
     for (place, policy) in loaded.programs().set().policies().iter().enumerate() {
         if !policy.id.kind.is_staged() {
             continue;
         }
         let name = policy.id.to_string();
-        let totals = results.edges().policy_totals(u32::try_from(place).unwrap_or(u32::MAX), &policy.id);
-        match by_policy.get(name.as_str()) {
-            Some((flows, edges)) => writeln!(
+        let totals = counts.of(place, &policy.id);
+        match edges_of.get(name.as_str()) {
+            // Both numbers are of the live window; the edges are of all that is kept.
+            Some(edges) => writeln!(
                 to,
-                "  WRONG  {name}: would deny {flows} of {} flows, on {edges} edges",
-                totals.evaluated
+                "  WRONG  {name}: would deny {} of {} flows, on {edges} edges",
+                totals.newly_denied, totals.evaluated
             )?,
             None if totals.evaluated == 0 => writeln!(to, "  unseen {name}: no flow of what it selects")?,
             None => writeln!(to, "  ok     {name}: {} flows, none would be denied", totals.evaluated)?,
