@@ -72,6 +72,41 @@ fn the_manifest_can_be_read_before_the_first_build() {
     }
 }
 
+/// What the build takes from the repository with these instructions.
+fn copied(steps: &[(String, String)]) -> BTreeSet<String> {
+    steps
+        .iter()
+        .filter(|(name, it)| name == "COPY" && !it.starts_with("--from"))
+        .filter_map(|(_, it)| it.rsplit_once(' '))
+        .flat_map(|(names, _)| names.split(' ').map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn the_build_has_what_cargo_finds_by_its_name() {
+    let steps = instructions();
+    let build = steps.iter().position(|(_, it)| it.contains("cargo build")).unwrap();
+    let copied = copied(&steps[..build]);
+    // The manifest need not name these.
+    for name in ["Cargo.toml", "Cargo.lock", "build.rs", ".cargo", "rust-toolchain", "rust-toolchain.toml"] {
+        let is_there = path("..").join(name).exists();
+        assert!(!is_there || copied.contains(name), "`{name}` is not copied before the first build");
+    }
+    let manifest = manifest();
+    if let Some(script) = manifest.lines().find_map(|it| it.strip_prefix("build = ")) {
+        assert!(copied.contains(script.trim_matches('"')), "{script} is not copied before the first build");
+    }
+}
+
+#[test]
+fn the_context_holds_what_the_recipe_copies_and_nothing_else() {
+    let ignored = read("Containerfile.dockerignore");
+    let let_through: BTreeSet<String> =
+        ignored.lines().filter_map(|it| it.strip_prefix('!')).map(str::to_owned).collect();
+    assert!(ignored.lines().any(|it| it == "*"));
+    assert_eq!(let_through, copied(&instructions()));
+}
+
 #[test]
 fn the_image_is_small_named_and_not_root() {
     let bases = find("FROM");
