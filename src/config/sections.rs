@@ -251,7 +251,7 @@ impl Default for Recommendations {
 pub struct Sinks {
     /// Whether they are written to the topics.
     pub kafka: bool,
-    /// A directory for recommendations and reports, if any.
+    /// A directory for recommendations, one file a namespace, if any.
     pub directory: Option<PathBuf>,
 }
 
