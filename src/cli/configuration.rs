@@ -12,6 +12,8 @@ use crate::config::Origins;
 #[derive(Subcommand, Debug)]
 pub(super) enum Action {
     /// Read file, environment and flags, and say everything that is wrong
+    ///
+    /// The settings alone are checked: no broker is asked, and no policies are read. `flowstage policies lint` checks those.
     Check,
     /// Print what is in force as YAML, secrets left out
     Print {
