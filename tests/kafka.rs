@@ -6,6 +6,8 @@
 
 mod support;
 
+#[path = "kafka/generating.rs"]
+mod generating;
 #[path = "kafka/group.rs"]
 mod group;
 #[path = "kafka/reading.rs"]

@@ -35,4 +35,4 @@ pub use port::{Committed, Consumer, Error, From, Log, LogPartition, Place, Rebal
 pub use settings::{KafkaConfig, Properties};
 pub use stats::{CommitCounts, Delivered, KafkaSnapshot, KafkaStats, RebalanceCounts};
 pub use topic_reader::{TopicReader, TopicRecord};
-pub use topics::{Cleanup, Creation, TopicSpec, ensure_topics, partition_count};
+pub use topics::{Cleanup, Creation, TopicSpec, ensure_topics, find_partition_count, partition_count};

@@ -191,6 +191,15 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// How long a broker may take to answer at the start.
 const REACH_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Returns how many partitions a topic has, if it exists. It is not made by asking.
+///
+/// # Errors
+///
+/// When a property is not acceptable, no broker answers, or this user may not see the topic.
+pub fn find_partition_count(config: &KafkaConfig, topic: &str) -> Result<Option<usize>, Error> {
+    find(client(config)?.inner(), &config.brokers, topic)
+}
+
 /// Returns how many partitions a topic has.
 ///
 /// # Errors

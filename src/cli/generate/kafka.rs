@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
@@ -13,14 +14,21 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::Output;
 use crate::cli::complaint::Complaint;
-use crate::config::Kafka;
+use crate::config::Config;
 use crate::generate::GeneratedRecord;
+use crate::ingest::find_partition_count;
 
 /// For the last records. Longer than the client's own timeout of a message would only wait for errors.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// For the topic to be made.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// For a broker that makes topics by itself to make one that was asked for. One that does not answers the same for ever.
+const AUTOMATIC_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What may be done where the topic is not there.
+const TOPIC_REMEDY: &str = "check brokers and topic; `--partitions-create N` makes a topic that is not there";
 
 /// Counts what became of records.
 #[derive(Default)]
@@ -54,32 +62,52 @@ pub(super) struct KafkaOutput {
 
 impl KafkaOutput {
     /// Connects, and creates the topic if asked to and if it is not there.
-    pub(super) fn connect(kafka: &Kafka, partitions_create: Option<i32>) -> anyhow::Result<Self> {
-        let mut config = ClientConfig::new();
-        config
-            // The key decides the partition as it does for Java's clients, so that records of a node stay in order.
-            .set("partitioner", "murmur2_random")
-            .set("linger.ms", "20")
-            .set("compression.type", "lz4")
-            .set("enable.idempotence", "true");
-        for (name, value) in &kafka.properties.0 {
-            config.set(name, value);
-        }
-        config
-            .set("bootstrap.servers", &kafka.brokers)
-            .set("client.id", format!("{}-generate", kafka.client_id));
+    ///
+    /// A broker that does not answer, and a topic that is not there, are told before anything is sent: the producer
+    /// would wait for each long, and tell of every attempt.
+    pub(super) fn connect(config: &Config, partitions_create: Option<i32>) -> anyhow::Result<Self> {
+        let kafka = &config.kafka;
+        let client = client(config);
         let topic = kafka.topics.flows.clone();
         let unusable = |source: KafkaError| {
             Complaint::failure(format!("the client for `{}` cannot be set up", kafka.brokers))
                 .caused_by(source)
                 .remedy("check `kafka.properties` in the configuration")
         };
-        if let Some(partitions) = partitions_create {
-            create_topic(&config, &kafka.brokers, &topic, partitions)?;
-        }
+        let found = find_partition_count(&config.ingest(), &topic).map_err(|source| {
+            Complaint::failure(format!("records cannot be sent to `{}`", kafka.brokers))
+                .caused_by(source)
+                .remedy("give `--brokers` as host:port, and what else a client needs in `kafka.properties` of the configuration")
+        })?;
         let deliveries = Arc::new(Deliveries::default());
-        let producer = config.create_with_context(Context(Arc::clone(&deliveries))).map_err(unusable)?;
-        Ok(Self { producer, deliveries, topic })
+        let producer = client.create_with_context(Context(Arc::clone(&deliveries))).map_err(unusable)?;
+        let output = Self { producer, deliveries, topic };
+        match (found, partitions_create) {
+            (Some(_), _) => {}
+            (None, Some(partitions)) => create_topic(&client, &kafka.brokers, &output.topic, partitions)?,
+            (None, None) if output.is_made_by_broker() => {}
+            (None, None) => {
+                let message = format!("topic `{}` does not exist on `{}`", output.topic, kafka.brokers);
+                return Err(Complaint::failure(message).remedy(TOPIC_REMEDY).into());
+            }
+        }
+        Ok(output)
+    }
+
+    /// Tells whether the broker makes the topic because the producer asks for it (Kafka's `auto.create.topics.enable`).
+    fn is_made_by_broker(&self) -> bool {
+        let deadline = Instant::now() + AUTOMATIC_TIMEOUT;
+        while Instant::now() < deadline {
+            let asked = self.producer.client().fetch_metadata(Some(&self.topic), AUTOMATIC_TIMEOUT);
+            let is_there = |it: &rdkafka::metadata::Metadata| {
+                it.topics().iter().any(|it| it.name() == self.topic && !it.partitions().is_empty())
+            };
+            if asked.as_ref().is_ok_and(is_there) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        false
     }
 
     fn check(&self) -> Result<(), Complaint> {
@@ -89,9 +117,7 @@ impl KafkaOutput {
                 let failed = self.deliveries.failed.load(Ordering::Relaxed);
                 Err(Complaint::failure(format!("{failed} records did not reach the topic `{}`", self.topic))
                     .caused_by(error.clone())
-                    .remedy(
-                        "check brokers and topic; `--partitions-create N` makes a topic that is not there",
-                    ))
+                    .remedy(TOPIC_REMEDY))
             }
         }
     }
@@ -128,6 +154,23 @@ impl Output for KafkaOutput {
         })?;
         Ok(())
     }
+}
+
+/// Makes the settings of the producer.
+fn client(config: &Config) -> ClientConfig {
+    let kafka = &config.kafka;
+    let mut client = ClientConfig::new();
+    client
+        // The key decides the partition as it does for Java's clients, so that records of a node stay in order.
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", "20")
+        .set("compression.type", "lz4")
+        .set("enable.idempotence", "true");
+    for (name, value) in &kafka.properties.0 {
+        client.set(name, value);
+    }
+    client.set("bootstrap.servers", &kafka.brokers).set("client.id", format!("{}-generate", kafka.client_id));
+    client
 }
 
 fn create_topic(config: &ClientConfig, brokers: &str, topic: &str, partitions: i32) -> anyhow::Result<()> {

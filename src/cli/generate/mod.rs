@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
         traffic = traffic.with_account();
     }
     let mut output: Box<dyn Output> = if args.brokers.is_some() || args.topic.is_some() {
-        Box::new(kafka::KafkaOutput::connect(&loaded.config.kafka, args.partitions_create)?)
+        Box::new(kafka::KafkaOutput::connect(&loaded.config, args.partitions_create)?)
     } else {
         file::open(args.output.as_deref(), args.compress)?
     };
