@@ -166,11 +166,12 @@ fn files_that_cannot_be_read_or_written_are_told() {
     check(
         "generate --flows 1 --policies nowhere",
         &expect![[r#"
-        $ flowstage generate --flows 1 --policies nowhere
-        ! error: cannot read the policies `nowhere`
-        !   because: No such file or directory (os error 2)
-        exit code 1
-    "#]],
+            $ flowstage generate --flows 1 --policies nowhere
+            ! error: cannot read the policies `nowhere`
+            !   because: No such file or directory (os error 2)
+            !   try: check the path: a folder is expected, or a file, of policies and other manifests as `kubectl get -o yaml` prints them
+            exit code 1
+        "#]],
     );
     check(
         "generate --flows 1 --output nowhere/flows.json",

@@ -313,11 +313,33 @@ fn a_pipe_among_the_policies_is_refused_at_once_by_every_subcommand_that_reads_t
         exit code 1
 
         $ flowstage run --policies policies --brokers localhost:1
-        error: the policies cannot be used
-          because: policies cannot be loaded
-          because: `policies/pipe.yaml` is no regular file but a named pipe, and is not read
-          try: `flowstage policies lint` lists every finding; mend the folder and start again
+        error: `policies/pipe.yaml` is no regular file but a named pipe, and is not read
+          try: policies are read from regular files, and from links to such: write them to one
         exit code 1
     "#]]
     .assert_eq(&said.join("\n"));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_alike_by_every_subcommand_that_reads_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("flows"), FLOW).unwrap();
+    for line in [
+        "policies lint nope",
+        "replay --policies nope --flows flows",
+        "evaluate --policies nope --flows flows",
+        "explain --policies nope --flows flows",
+        "generate --policies nope",
+        "run --policies nope --brokers localhost:1",
+    ] {
+        let said = run(folder.path(), line);
+        let (_, said) = said.split_once('\n').unwrap();
+        let expected = "\
+error: cannot read the policies `nope`
+  because: No such file or directory (os error 2)
+  try: check the path: a folder is expected, or a file, of policies and other manifests as `kubectl get -o yaml` prints them
+exit code 1
+";
+        assert_eq!(said, expected, "{line}");
+    }
 }

@@ -318,11 +318,12 @@ fn what_cannot_be_asked_is_refused_with_a_way_out() {
         &files,
         "evaluate --policies nowhere --flows flows.jsonl",
         &expect![[r#"
-        $ flowstage evaluate --policies nowhere --flows flows.jsonl
-        ! error: cannot read the policies `nowhere`
-        !   because: No such file or directory (os error 2)
-        exit code 1
-    "#]],
+            $ flowstage evaluate --policies nowhere --flows flows.jsonl
+            ! error: cannot read the policies `nowhere`
+            !   because: No such file or directory (os error 2)
+            !   try: check the path: a folder is expected, or a file, of policies and other manifests as `kubectl get -o yaml` prints them
+            exit code 1
+        "#]],
     );
     check(
         &files,

@@ -1,5 +1,6 @@
 //! Policies for subcommands that judge: the demonstration's, or those of folders and files.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub(super) fn load_set(paths: &[PathBuf], version: CalicoVersion) -> Result<Asse
 /// Reads the manifests of folders and files: at least one there must be.
 pub(super) fn gather_some(paths: &[PathBuf], version: CalicoVersion) -> Result<Gathered, Complaint> {
     let gathered = gather(paths, version);
-    if let Some(complaint) = gathered.errors.iter().find_map(unread) {
+    if let Some(complaint) = unread(&gathered.errors) {
         return Err(complaint);
     }
     if gathered.files == 0 {
@@ -50,13 +51,14 @@ pub(super) fn gather_some(paths: &[PathBuf], version: CalicoVersion) -> Result<G
     Ok(gathered)
 }
 
-/// Says why a path cannot be read; nothing where only what it holds is wrong.
-fn unread(error: &Error) -> Option<Complaint> {
-    match error {
+/// Says which path cannot be read, and why; nothing where only what the files hold is wrong.
+pub(super) fn unread(errors: &[Error]) -> Option<Complaint> {
+    errors.iter().find_map(|error| match error {
         Error::Manifest(_) => None,
         Error::Folder { path, source } | Error::File { path, source } => Some(
             Complaint::failure(format!("cannot read the policies `{}`", path.display()))
-                .caused_by(source.to_string()),
+                .caused_by(source.to_string())
+                .remedy(remedy_for(source)),
         ),
         Error::NotRegular { .. } => Some(
             Complaint::failure(error.to_string())
@@ -64,6 +66,17 @@ fn unread(error: &Error) -> Option<Complaint> {
         ),
         Error::NotText { .. } | Error::TooLarge { .. } | Error::Unsteady { .. } => {
             Some(Complaint::failure(error.to_string()))
+        }
+    })
+}
+
+/// Says what helps where the system refuses a path.
+fn remedy_for(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "let the user that this program runs as read it",
+        _ => {
+            "check the path: a folder is expected, or a file, of policies and other manifests as \
+             `kubectl get -o yaml` prints them"
         }
     }
 }

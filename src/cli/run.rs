@@ -10,6 +10,7 @@ use super::calico_version::VersionFlag;
 use super::complaint::{Complaint, Exit};
 use super::from::parse_from;
 use super::globals::Globals;
+use super::policies::unread;
 use super::signals::end_on_signal;
 use crate::catalog::DirectoryCatalog;
 use crate::config::{Config, PartialsMode};
@@ -18,8 +19,8 @@ use crate::ingest::{
     Consumer, Creation, From, KafkaConsumer, KafkaStats, TopicReader, ensure_topics, partition_count,
 };
 use crate::pipeline::{
-    self, Listeners, Outputs, Pipeline, ReadView, Results, ResultsReader, keep_house, load_policies,
-    watch_policies,
+    self, Listeners, Outputs, Pipeline, PolicyErrors, ReadView, Results, ResultsReader, keep_house,
+    load_policies, watch_policies,
 };
 use crate::policy::{Cluster, PolicySet, Revision};
 use crate::sink::{Directory, KafkaProducer};
@@ -113,16 +114,20 @@ fn policies(config: &Config, metrics: &Metrics) -> anyhow::Result<(Arc<Programs>
     };
     let mut catalog = DirectoryCatalog::new(&catalog_config);
     let loaded = load_policies(&mut catalog, &config.evaluation(), config.policies_bytes_max(), metrics);
-    let programs = loaded.map_err(|error| {
-        let remedy = match error {
-            pipeline::Error::PoliciesTooLarge(_) => {
-                "raise `limits.compiled_policies_mib`, or leave out what is not of this cluster"
-            }
-            _ => "`flowstage policies lint` lists every finding; mend the folder and start again",
-        };
-        Complaint::failure("the policies cannot be used").caused_by(error).remedy(remedy)
-    })?;
+    let programs = loaded.map_err(unusable)?;
     Ok((programs, Some(catalog)))
+}
+
+/// Says why policies cannot be used, and what helps: lint lists what files hold, but reads no better than this does.
+fn unusable(error: pipeline::Error) -> Complaint {
+    let remedy = match &error {
+        pipeline::Error::Policies(PolicyErrors(errors)) => match unread(errors) {
+            Some(complaint) => return complaint,
+            None => "`flowstage policies lint` lists every finding; mend the folder and start again",
+        },
+        _ => "raise `limits.compiled_policies_mib`, or leave out what is not of this cluster",
+    };
+    Complaint::failure("the policies cannot be used").caused_by(error).remedy(remedy)
 }
 
 /// Makes sure that the topics are there, and returns how many partitions the flows have.

@@ -29,7 +29,7 @@ pub enum Error {
     Sink(#[source] BoxError),
     /// The policies cannot be loaded at start.
     #[error("policies cannot be loaded")]
-    Policies(#[source] BoxError),
+    Policies(#[source] super::policies::PolicyErrors),
     /// The policies take too much memory at start.
     #[error(transparent)]
     PoliciesTooLarge(#[from] super::policies::TooLarge),

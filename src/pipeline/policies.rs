@@ -44,7 +44,7 @@ pub fn load_policies(
     bytes_max: usize,
     metrics: &Metrics,
 ) -> Result<Arc<Programs>, Error> {
-    let loaded = catalog.load().map_err(|errors| Error::Policies(Box::new(PolicyErrors(errors))));
+    let loaded = catalog.load().map_err(|errors| Error::Policies(PolicyErrors(errors)));
     let accepted = loaded.and_then(|loaded| {
         let programs = Programs::compile_with(Arc::new(warned_of(loaded)), options.clone());
         Ok(accept(programs, None, bytes_max, metrics)?)
