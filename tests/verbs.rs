@@ -750,3 +750,26 @@ fn policies_that_run_would_refuse_for_their_size_are_told_beforehand() {
         "#]],
     );
 }
+
+#[test]
+fn lint_is_found_where_others_have_it_too() {
+    let odd = POLICIES.replace("order: 20", "tier: nowhere");
+    let folder = folder(&[("policies.yaml", odd.as_str()), ("cluster.yaml", CLUSTER)]);
+    let lint = |line: &str| {
+        let output = flowstage(folder.path()).args(line.split_whitespace()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), output.stderr)
+    };
+    let expected = lint("policies lint policies.yaml cluster.yaml");
+    assert!(expected.1.contains("policies.yaml:"), "{expected:?}");
+    for line in [
+        "lint policies.yaml cluster.yaml",
+        "policies lint --policies policies.yaml cluster.yaml",
+        "policies lint policies.yaml --policies cluster.yaml",
+    ] {
+        assert_eq!(lint(line), expected, "{line}");
+    }
+    let help = lint("--help").1 + &lint("policies lint --help").1;
+    assert!(!help.contains("\n  lint ") && !help.contains("--policies"), "one form is shown: {help}");
+    let usage = "Usage: flowstage policies lint [OPTIONS] <PATH>...";
+    assert!(help.contains(usage) && String::from_utf8(lint("lint").2).unwrap().contains(usage), "{help}");
+}

@@ -35,6 +35,9 @@ enum Command {
     /// Look at policies themselves
     #[command(subcommand)]
     Policies(lint::Action),
+    /// The same as `policies lint`, where it is looked for by those who forget the first word
+    #[command(hide = true)]
+    Lint(lint::Args),
     /// Write flow records of well-known applications to a file or to Kafka
     Generate(Box<generate::Args>),
     /// Check or print the configuration
@@ -57,6 +60,7 @@ impl Cli {
             Command::Evaluate(args) => evaluate::run(&args, &globals),
             Command::Explain(args) => explain::run(&args, &globals),
             Command::Policies(action) => lint::run(&action, &globals),
+            Command::Lint(args) => lint::lint(&args, &globals),
             Command::Generate(args) => generate::run(&args, &globals),
             Command::Config(action) => configuration::run(&action, &globals),
             Command::Version => version::run(),

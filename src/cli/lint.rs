@@ -32,10 +32,15 @@ pub(super) enum Action {
 
 /// Lint policies.
 #[derive(ClapArgs, Debug)]
+// One form is shown, also to those who came here by another.
+#[command(override_usage = "flowstage policies lint [OPTIONS] <PATH>...")]
 pub(super) struct Args {
     /// Folders or files of policies and cluster objects, as `kubectl get -o yaml` gives them
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "named")]
     paths: Vec<PathBuf>,
+    /// The same, for those who know the flag from other subcommands
+    #[arg(long = "policies", value_name = "PATH", num_args = 1.., hide = true)]
+    named: Vec<PathBuf>,
     /// How the findings are written; json is one object a line
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     output: OutputFormat,
@@ -94,11 +99,13 @@ pub(super) fn run(action: &Action, globals: &Globals) -> anyhow::Result<Exit> {
     }
 }
 
-fn lint(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
+/// Lints.
+pub(super) fn lint(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
     let config = globals.load_with(&[args.version.flag()])?.config;
-    let gathered = gather_some(&args.paths, config.policies.calico_version)?;
+    let paths = [args.paths.as_slice(), &args.named].concat();
+    let gathered = gather_some(&paths, config.policies.calico_version)?;
     let (files, objects) = (gathered.files, gathered.objects.len());
-    let mut rows = rows_of(gathered, args, &config);
+    let mut rows = rows_of(gathered, &paths, &config);
     rows.sort();
     let mut out = io::BufWriter::new(io::stdout().lock());
     match args.output {
@@ -122,7 +129,7 @@ fn lint(args: &Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 /// Finds everything, in the files that can be read whole.
-fn rows_of(gathered: Gathered, args: &Args, config: &Config) -> Vec<Row> {
+fn rows_of(gathered: Gathered, paths: &[PathBuf], config: &Config) -> Vec<Row> {
     let Gathered { objects, errors, files: _, version } = gathered;
     let is_whole = errors.is_empty();
     let mut rows: Vec<Row> = errors.iter().map(refused).collect();
@@ -138,7 +145,7 @@ fn rows_of(gathered: Gathered, args: &Args, config: &Config) -> Vec<Row> {
                 }
             }
             if is_whole {
-                rows.extend(too_large(assembled.set, args, config));
+                rows.extend(too_large(assembled.set, paths, config));
             }
         }
         Err(errors) => rows.extend(errors.iter().map(unsound)),
@@ -147,10 +154,10 @@ fn rows_of(gathered: Gathered, args: &Args, config: &Config) -> Vec<Row> {
 }
 
 /// Finds that `run` would refuse the set as a whole.
-fn too_large(set: PolicySet, args: &Args, config: &Config) -> Option<Row> {
+fn too_large(set: PolicySet, paths: &[PathBuf], config: &Config) -> Option<Row> {
     let programs = Programs::compile_with(Arc::new(set), config.evaluation());
     let error = pipeline::weigh(&programs, None, config.policies_bytes_max()).err()?;
-    let paths: Vec<String> = args.paths.iter().map(|it| it.display().to_string()).collect();
+    let paths: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
     let place = Place { source: paths.join(" ").into(), line: 1, column: 1 };
     Some(Row::at(&place, Level::Error, "too-large", format!("{error}; `flowstage run` refuses them")))
 }
