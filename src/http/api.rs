@@ -125,8 +125,9 @@ pub(super) fn parameters<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     match Query::try_from_uri(uri) {
         Ok(Query(parameters)) => Ok(parameters),
         Err(rejection) => {
-            let cause = std::error::Error::source(&rejection).map(ToString::to_string);
-            let detail = cause.unwrap_or_else(|| rejection.body_text());
+            // It names the parameter, behind a preface that the title of the problem makes superfluous.
+            let text = rejection.body_text();
+            let detail = text.split_once(": ").map_or(text.as_str(), |(_, detail)| detail);
             Err(Problem::new(Kind::BadParameter, detail))
         }
     }

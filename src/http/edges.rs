@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::{Answer, Api, parameters};
-use super::page::{Listing, Page, limit};
+use super::page::{Listing, Page, limit, limit_text};
 use crate::aggregate::{EdgeDigest, EdgeReport, Finality, Pane, StoredEdge, Totals};
 use crate::evaluate::Outcome;
 use crate::model::{HitOwner, PolicyId, RuleRef, Trace};
@@ -134,7 +134,7 @@ impl EdgeItem {
 pub struct EdgeFilter {
     /// The namespace of the subject.
     pub namespace: Option<String>,
-    /// A policy that has a say: `name`, or `namespace/name`.
+    /// A policy that has a say: `name`, `namespace/name`, or as traces write it, `snp:namespace/name`.
     pub policy: Option<String>,
     /// The outcome.
     pub outcome: Option<OutcomeRecord>,
@@ -162,9 +162,15 @@ fn outcome_of(stored: &StoredEdge) -> OutcomeRecord {
 
 /// Tells whether a policy of that name is charged, blamed, or among the hits of either verdict.
 fn has_a_say(wanted: &str, stored: &StoredEdge) -> bool {
-    let named = |id: &PolicyId| match wanted.split_once('/') {
-        Some((namespace, name)) => id.namespace.as_deref() == Some(namespace) && id.name == *name,
-        None => id.name == *wanted,
+    // No name has a colon: what stands before one is a kind.
+    let (kind, id) = wanted.split_once(':').map_or((None, wanted), |(kind, id)| (Some(kind), id));
+    let (namespace, name) =
+        id.split_once('/').map_or((None, id), |(namespace, name)| (Some(namespace), name));
+    let named = |it: &PolicyId| {
+        let of_kind = kind.is_none_or(|kind| kind == it.kind.short());
+        // With a kind the whole is written out, and a policy without a namespace is a global one.
+        let is_any = namespace.is_none() && kind.is_none();
+        of_kind && (is_any || it.namespace.as_deref() == namespace) && it.name == *name
     };
     let owned = |owner: &HitOwner| match owner {
         HitOwner::Policy { policy, tier: _ } => named(policy),
@@ -241,12 +247,15 @@ impl EdgePage {
 pub(super) struct EdgeParameters {
     /// The most items of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
+    #[serde(default, deserialize_with = "limit_text")]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Only edges whose subject is in this namespace.
     namespace: Option<String>,
-    /// Only edges on which this policy has a say: `name`, or `namespace/name`.
+    /// Only edges on which this policy has a say: `name`, `namespace/name`, or as traces write it, `snp:namespace/name`,
+    /// which tells kinds apart. Names match as a whole, as the answers show them, with a tier where one is part of the
+    /// name (`security.db`). A policy that nobody knows matches no edge, and is no error.
     policy: Option<String>,
     /// Only edges with this outcome.
     #[param(inline)]
@@ -260,12 +269,15 @@ pub(super) struct EdgeParameters {
 pub(super) struct DenyParameters {
     /// The most items of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
+    #[serde(default, deserialize_with = "limit_text")]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Only edges whose subject is in this namespace.
     namespace: Option<String>,
-    /// Only edges on which this policy has a say: `name`, or `namespace/name`.
+    /// Only edges on which this policy has a say: `name`, `namespace/name`, or as traces write it, `snp:namespace/name`,
+    /// which tells kinds apart. Names match as a whole, as the answers show them, with a tier where one is part of the
+    /// name (`security.db`). A policy that nobody knows matches no edge, and is no error.
     policy: Option<String>,
 }
 

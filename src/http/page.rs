@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -31,6 +32,13 @@ pub(super) fn limit(limit: Option<u32>) -> Result<usize, Problem> {
     } else {
         Err(Problem::new(Kind::BadParameter, format!("`limit` must be between 1 and {LIMIT_MAX}")))
     }
+}
+
+/// Reads a limit as it stands in a query. The words of the parser would not say what is expected.
+pub(super) fn limit_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let text = String::deserialize(from)?;
+    let wrong = |_| D::Error::custom(format!("must be a whole number between 1 and {LIMIT_MAX}"));
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// A listing under certain filters: what a cursor belongs to.

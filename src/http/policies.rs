@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::{Answer, Api, parameters};
-use super::page::{Listing, Page, limit};
+use super::page::{Listing, Page, limit, limit_text};
 use super::problem::{Kind, Problem};
 use crate::aggregate::PolicyTotals;
 use crate::model::Direction;
@@ -90,6 +90,7 @@ impl PolicyItem {
 pub(super) struct PolicyParameters {
     /// The most items of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
+    #[serde(default, deserialize_with = "limit_text")]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

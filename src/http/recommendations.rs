@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::api::{Answer, Api, parameters};
-use super::page::{Listing, Page, limit};
+use super::page::{Listing, Page, limit, limit_text};
 use super::problem::{Kind, Problem};
 use crate::recommend::Status;
 use crate::sink::render::RecommendationRecord;
@@ -22,6 +22,7 @@ use crate::sink::render::RecommendationRecord;
 pub(super) struct RecommendationParameters {
     /// The most items of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
+    #[serde(default, deserialize_with = "limit_text")]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

@@ -86,6 +86,12 @@ async fn filters_of_edges_agree_with_a_look_at_each() {
     check("&policy=shop/default.web", |n| n % 4 < 2 && n % 3 == 0).await;
     check("&policy=shop%2Fdefault.web&outcome=would-deny", |n| n % 4 == 0 && n % 3 == 0).await;
     check("&policy=default.api", |_| false).await;
+    // As traces write it, the whole counts.
+    check("&policy=snp:shop/default.web", |n| n % 4 < 2 && n % 3 == 0).await;
+    check("&policy=snp%3Ashop%2Fdefault.web", |n| n % 4 < 2 && n % 3 == 0).await;
+    for other in ["np:shop/default.web", "snp:default.web", "snp:shop/web", "web"] {
+        check(&format!("&policy={other}"), |_| false).await;
+    }
     check("&namespace=shop&outcome=agrees", |n| n % 4 == 3 && n % 3 == 0).await;
 }
 
