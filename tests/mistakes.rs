@@ -343,3 +343,39 @@ exit code 1
         assert_eq!(said, expected, "{line}");
     }
 }
+
+#[test]
+fn a_folder_without_policies_is_told_when_run_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // With these settings the client cannot be made, which ends the run at once.
+    let config = "kafka: {properties: {security.protocol: ssl, ssl.ca.location: /nowhere}}";
+    std::fs::write(path("config.yaml"), config).unwrap();
+    for name in ["empty", "tiers", "policies"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    std::fs::write(path("empty/notes.txt"), POLICY).unwrap();
+    std::fs::write(path("tiers/tier.yaml"), TIER).unwrap();
+    std::fs::write(path("policies/p.yaml"), POLICY).unwrap();
+    let warnings = |name: &str| -> Vec<String> {
+        let line =
+            format!("run --config config.yaml --policies {name} --brokers localhost:1 --log-format text");
+        let said = run(folder.path(), &line);
+        assert!(said.contains("settings of the Kafka client"), "{said}");
+        let warnings = said.lines().filter_map(|it| it.split_once(" WARN ")?.1.split_once(": "));
+        warnings.map(|(_, text)| text.to_owned()).collect()
+    };
+    assert_eq!(
+        warnings("empty"),
+        [
+            "no policies: `empty` holds no file that ends in .yaml, .yml or .json, so every flow is judged by profiles alone"
+        ]
+    );
+    assert_eq!(
+        warnings("tiers"),
+        [
+            "no policies: there is none in the manifests of `tiers`, so every flow is judged by profiles alone files=1"
+        ]
+    );
+    assert_eq!(warnings("policies"), [""; 0]);
+}

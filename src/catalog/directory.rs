@@ -1,6 +1,6 @@
 //! A folder of manifests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
@@ -70,6 +70,12 @@ impl DirectoryCatalog {
             good: None,
             failure: None,
         }
+    }
+
+    /// Returns the folder, or the one file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Loads the folder, whether or not it changed.
@@ -208,7 +214,6 @@ fn describe(errors: &[Error]) -> String {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::Path;
 
     use tempfile::TempDir;
 

@@ -1,5 +1,6 @@
 //! Keeps the policies in force up to date with their folder.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub fn load_policies(
 ) -> Result<Arc<Programs>, Error> {
     let loaded = catalog.load().map_err(|errors| Error::Policies(PolicyErrors(errors)));
     let accepted = loaded.and_then(|loaded| {
-        let programs = Programs::compile_with(Arc::new(warned_of(loaded)), options.clone());
+        let programs = Programs::compile_with(Arc::new(warned_of(loaded, catalog.path())), options.clone());
         Ok(accept(programs, None, bytes_max, metrics)?)
     });
     accepted.inspect_err(|_| refused(metrics))
@@ -72,7 +73,7 @@ pub fn watch_policies(
                 Polled::Changed(loaded) => {
                     let in_force = shared.loaded();
                     let in_force = in_force.programs();
-                    let set = warned_of(*loaded).sharing(in_force.set());
+                    let set = warned_of(*loaded, catalog.path()).sharing(in_force.set());
                     let (programs, _) = in_force.recompile(Arc::new(set));
                     match accept(programs, Some(in_force), bytes_max, &shared.metrics) {
                         Ok(programs) => {
@@ -101,12 +102,24 @@ pub fn watch_policies(
         .map_err(|source| Error::Start { what: "the policy watcher", source })
 }
 
-/// Tells of what is hardly meant as it is written.
-fn warned_of(loaded: catalog::Loaded) -> PolicySet {
-    for warning in &loaded.warnings {
+/// Tells of what is hardly meant as it is written, and of a folder that holds no policy: a wrong path looks like that.
+fn warned_of(loaded: catalog::Loaded, path: &Path) -> PolicySet {
+    let catalog::Loaded { set, warnings, files } = loaded;
+    for warning in &warnings {
         tracing::warn!(%warning, "policy");
     }
-    loaded.set
+    let path = path.display();
+    if files == 0 {
+        tracing::warn!(
+            "no policies: `{path}` holds no file that ends in .yaml, .yml or .json, so every flow is judged by profiles alone"
+        );
+    } else if set.policies().is_empty() {
+        tracing::warn!(
+            files,
+            "no policies: there is none in the manifests of `{path}`, so every flow is judged by profiles alone"
+        );
+    }
+    set
 }
 
 /// Returns how many bytes compiled policies take, with what recorded traces are compared with: that is compiled here
