@@ -333,7 +333,7 @@ fn three_processes_that_are_killed_and_replaced_publish_what_a_recount_finds() {
     for place in [0, 1] {
         let (took, well) = cluster.end_process(place);
         assert!(well, "process {place} did not end well");
-        assert!(took < Duration::from_secs(25), "process {place} took {took:?} to end");
+        assert!(took < Duration::from_secs(25), "process {place} took {took:?} to end:\n{}", cluster.logs());
     }
 }
 
