@@ -1,9 +1,9 @@
 //! What workers, the catalog watcher and the listeners share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -35,7 +35,8 @@ pub struct Shared {
     /// Whether the process ends when its input does.
     pub(super) ends_at_end_of_input: bool,
     loaded: ArcSwap<Loaded>,
-    ending: AtomicBool,
+    // Since when it ends.
+    ending: OnceLock<Instant>,
     // Wakes those who wait for the end.
     end: (Mutex<()>, Condvar),
     // What each worker holds: edges, and records that wait for the way out.
@@ -50,7 +51,7 @@ impl Shared {
             metrics,
             ends_at_end_of_input,
             loaded: ArcSwap::from_pointee(loaded),
-            ending: AtomicBool::new(false),
+            ending: OnceLock::new(),
             end: Default::default(),
             edges: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             waiting: (0..workers).map(|_| AtomicU64::new(0)).collect(),
@@ -71,7 +72,7 @@ impl Shared {
 
     /// Tells every worker to hand over and end.
     pub fn end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
+        self.ending.get_or_init(Instant::now);
         let guard = self.end.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.end.1.notify_all();
         drop(guard);
@@ -93,7 +94,12 @@ impl Shared {
     /// Tells whether the process is ending.
     #[must_use]
     pub fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Relaxed)
+        self.ending.get().is_some()
+    }
+
+    /// Returns when the process was told to end.
+    pub(super) fn ending_since(&self) -> Option<Instant> {
+        self.ending.get().copied()
     }
 
     /// Returns where the input partitions of this process stand.

@@ -337,7 +337,11 @@ impl Worker {
 
     /// Publishes and commits what is at hand, within the budget, and leaves the group.
     fn drain(&mut self) -> Result<(), Error> {
-        let deadline = Instant::now() + self.pace.drain;
+        // The budget is that of the whole process: what a broker that does not answer has held up is taken from it, but
+        // for a little to leave with.
+        let now = Instant::now();
+        let told = self.shared.ending_since().unwrap_or(now);
+        let deadline = (told + self.pace.drain).max(now + self.pace.drain / 10);
         self.move_counts();
         let idle: Vec<_> = self.state.partitions.keys().copied().collect();
         if self.shared.ends_at_end_of_input {
